@@ -1,0 +1,48 @@
+# The rooms of the house, from the ground up. USES names the only neighbours a room may include
+# (tools/check_rooms.py reads this file and every #include); LIBS are libraries from outside.
+#
+# A room's sources are all .cpp files below src/NAME; a file below src/kernels/isa/ is compiled with
+# the flags of its instruction set.
+
+set(HEARTH_VERSION_DEFINITION HEARTH_VERSION="${PROJECT_VERSION}")
+
+function(hearth_room name)
+  cmake_parse_arguments(ROOM "" "" "USES;LIBS" ${ARGN})
+  file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/${name}/*.cpp)
+  if(NOT sources)
+    add_library(hearth_${name} INTERFACE)
+    set(scope INTERFACE)
+  else()
+    add_library(hearth_${name} STATIC ${sources})
+    set(scope PUBLIC)
+  endif()
+  target_include_directories(hearth_${name} ${scope} ${CMAKE_SOURCE_DIR}/src)
+  list(TRANSFORM ROOM_USES PREPEND hearth_)
+  target_link_libraries(hearth_${name} ${scope} ${ROOM_USES} ${ROOM_LIBS})
+endfunction()
+
+hearth_room(base     LIBS fmt::fmt Threads::Threads)
+hearth_room(tensor   USES base)
+hearth_room(kernels  USES base tensor)
+hearth_room(gguf     USES base tensor)
+hearth_room(ops      USES base tensor kernels)
+hearth_room(text     USES base gguf tensor LIBS nlohmann_json::nlohmann_json PkgConfig::PCRE2 PkgConfig::UTF8PROC)
+hearth_room(model    USES base tensor ops gguf)
+hearth_room(sample   USES base text LIBS nlohmann_json::nlohmann_json)
+hearth_room(engine   USES base tensor gguf text model sample)
+hearth_room(cli      USES base tensor kernels gguf ops text model sample engine LIBS CLI11::CLI11 PkgConfig::EDIT)
+
+# Each instruction set has its own flags; nothing outside src/kernels/isa/ may need them.
+function(hearth_isa pattern)
+  file(GLOB_RECURSE files CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/kernels/isa/${pattern}*.cpp)
+  set_source_files_properties(${files} TARGET_DIRECTORY hearth_kernels PROPERTIES COMPILE_OPTIONS "${ARGN}")
+endfunction()
+hearth_isa(avx2 -mavx2 -mfma -mf16c -mbmi2 -O3)
+hearth_isa(avx512 -mavx2 -mfma -mf16c -mbmi2 -mavx512f -mavx512bw -mavx512vl -mavx512dq -mavx512vnni -O3)
+hearth_isa(avx512_bf16 -mavx2 -mfma -mf16c -mbmi2 -mavx512f -mavx512bw -mavx512vl -mavx512dq -mavx512vnni -mavx512bf16 -O3)
+
+file(GLOB main CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/cli/main.cpp)
+if(main)
+  add_executable(hearth ${CMAKE_SOURCE_DIR}/src/cli/main.cpp)
+  target_link_libraries(hearth PRIVATE hearth_cli)
+endif()

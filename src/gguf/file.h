@@ -1,0 +1,58 @@
+// A GGUF model file, v2 or v3, mapped and not copied; a split file's parts are opened together.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/mapped_file.h"
+#include "gguf/metadata.h"
+#include "tensor/view.h"
+
+namespace hearth::gguf {
+
+struct Tensor {
+  std::string name;
+  tensor::Type type;
+  std::vector<std::uint64_t> shape;  // GGUF's order: shape[0] is contiguous. 1 to 4 dimensions, each at least 1
+  std::span<const std::byte> data;   // checked to lie in the file and to be as long as type and shape say
+
+  std::uint64_t elements() const;
+  // [rows, columns] with columns = shape[0] and all other dimensions folded into rows.
+  tensor::Matrix matrix() const;
+  // Slice `index` of the last dimension of a three-dimensional tensor (one expert).
+  tensor::Matrix matrix(std::uint64_t index) const;
+};
+
+class File {
+ public:
+  // Opens `path`; where it is the first part of a split file (NAME-00001-of-00003.gguf, split.count in its metadata),
+  // opens the other parts beside it. Every length, offset, count, name and type is checked before use.
+  static File open(const std::filesystem::path& path);
+
+  const Metadata& metadata() const noexcept { return metadata_; }
+  std::span<const Tensor> tensors() const noexcept { return tensors_; }
+  const Tensor* find(std::string_view name) const;
+  std::uint64_t bytes() const noexcept;  // of all parts
+  std::uint32_t version() const noexcept { return version_; }
+  std::uint64_t alignment() const noexcept { return alignment_; }
+  std::size_t parts() const noexcept { return files_.size(); }
+  const std::filesystem::path& path() const noexcept { return files_.front().path(); }
+  void read_ahead() const noexcept;
+
+  // Parses one part from memory (the fuzz target's door). The result borrows `bytes`.
+  static File parse(std::span<const std::byte> bytes, const std::string& name);
+
+ private:
+  std::vector<MappedFile> files_;
+  Metadata metadata_;
+  std::vector<Tensor> tensors_;
+  std::vector<std::uint32_t> by_name_;  // indices of tensors_, sorted by name
+  std::uint32_t version_ = 3;
+  std::uint64_t alignment_ = 32;
+};
+
+}  // namespace hearth::gguf

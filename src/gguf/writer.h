@@ -1,0 +1,26 @@
+// Writes GGUF v3, streamed: metadata and the table of tensors first, then each tensor's bytes in order.
+#pragma once
+
+#include <filesystem>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "gguf/metadata.h"
+#include "tensor/type.h"
+
+namespace hearth::gguf {
+
+struct TensorPlan {
+  std::string name;
+  tensor::Type type;
+  std::vector<std::uint64_t> shape;  // GGUF's order
+};
+
+// Calls `fill` once for each tensor, in order; it must call `sink` with exactly the tensor's bytes, in as many pieces as
+// it likes. The file appears under its name only when all is written (see AtomicFile).
+using Sink = std::function<void(std::span<const std::byte>)>;
+void write(const std::filesystem::path& path, const Metadata& metadata, const std::vector<TensorPlan>& tensors,
+           const std::function<void(const TensorPlan&, const Sink&)>& fill);
+
+}  // namespace hearth::gguf

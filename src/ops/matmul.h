@@ -1,0 +1,27 @@
+// y = x W^T over weights in their file's own format; activations are quantised once for all products of a call.
+#pragma once
+
+#include <span>
+
+#include "base/thread_pool.h"
+#include "tensor/view.h"
+
+namespace hearth::ops {
+
+struct Product {
+  tensor::Matrix weight;        // [outputs, inputs]
+  tensor::Rows output;          // [tokens, outputs]; written, or added to when `accumulate`
+  const float* bias = nullptr;  // [outputs], added
+  bool accumulate = false;
+};
+
+// x [tokens, inputs]. All products share x, and run as one parallel region. Integer formats multiply with x quantised to
+// int8; F16 and BF16 with x in bfloat16 or float32; F32 in float32 throughout. Each output element is computed by one
+// thread in a fixed order: the result does not depend on the number of threads.
+void matmul(ThreadPool& pool, tensor::ConstRows x, std::span<const Product> products);
+inline void matmul(ThreadPool& pool, tensor::ConstRows x, const tensor::Matrix& weight, tensor::Rows y) {
+  const Product product{.weight = weight, .output = y};
+  matmul(pool, x, {&product, 1});
+}
+
+}  // namespace hearth::ops
