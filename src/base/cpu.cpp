@@ -4,8 +4,6 @@
 
 #if defined(__x86_64__)
 #include <cpuid.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 #endif
 
 namespace hearth {
@@ -19,11 +17,6 @@ unsigned long long saved_registers() {
   __asm__ volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
   return (static_cast<unsigned long long>(high) << 32) | low;
 }
-
-bool amx_granted() {
-  constexpr long request_permission = 0x1023, tile_data = 18;
-  return ::syscall(SYS_arch_prctl, request_permission, tile_data) == 0;
-}
 #endif
 
 CpuFeatures detect() {
@@ -32,17 +25,15 @@ CpuFeatures detect() {
   unsigned a, b, c, d;
   if (!__get_cpuid(1, &a, &b, &c, &d) || !((c >> 27) & 1)) return features;  // OSXSAVE
   const auto saved = saved_registers();
-  const bool ymm = (saved & 0x6) == 0x6, zmm = (saved & 0xe6) == 0xe6, tile = (saved & 0x60000) == 0x60000;
+  const bool ymm = (saved & 0x6) == 0x6, zmm = (saved & 0xe6) == 0xe6;
   const bool fma = (c >> 12) & 1, f16c = (c >> 29) & 1;
   if (!__get_cpuid_count(7, 0, &a, &b, &c, &d)) return features;
   features.avx2 = ymm && fma && f16c && ((b >> 5) & 1) && ((b >> 8) & 1);
   features.avx512 = features.avx2 && zmm && ((b >> 16) & 1) && ((b >> 17) & 1) && ((b >> 30) & 1) && ((b >> 31) & 1) && ((c >> 11) & 1);
-  const bool amx = ((d >> 22) & 1) && ((d >> 24) & 1) && ((d >> 25) & 1);
   if (__get_cpuid_count(7, 1, &a, &b, &c, &d)) {
     features.avx_vnni = features.avx2 && ((a >> 4) & 1);
     features.avx512_bf16 = features.avx512 && ((a >> 5) & 1);
   }
-  features.amx_int8 = features.avx512_bf16 && amx && tile && amx_granted();
 #endif
   return features;
 }

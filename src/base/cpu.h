@@ -10,7 +10,6 @@ struct CpuFeatures {
   bool avx512 = false;       // F, BW, VL, DQ and VNNI, and the system saves the registers
   bool avx512_bf16 = false;
   bool avx_vnni = false;     // the 256-bit form
-  bool amx_int8 = false;     // tiles, int8 and bf16, and the kernel grants their use
 };
 
 const CpuFeatures& cpu_features();
