@@ -11,10 +11,13 @@ inline std::filesystem::path shared() {
   return std::filesystem::path(HEARTH_SOURCE_DIR) / ".." / "shared";
 }
 
-// The folder `make fetch-models` fills: $HEARTH_TEST_MODELS, or models/ in the checkout.
+// Where scripts/fetch-model puts the real models: $HEARTH_TEST_MODELS, or the store of the program itself.
 inline std::filesystem::path models() {
   if (const char* folder = std::getenv("HEARTH_TEST_MODELS")) return folder;
-  return std::filesystem::path(HEARTH_SOURCE_DIR) / "models";
+  if (const char* home = std::getenv("HEARTH_HOME")) return std::filesystem::path(home) / "models";
+  if (const char* data = std::getenv("XDG_DATA_HOME")) return std::filesystem::path(data) / "hearth" / "models";
+  const char* home = std::getenv("HOME");
+  return std::filesystem::path(home ? home : "/root") / ".local" / "share" / "hearth" / "models";
 }
 
 }  // namespace hearth::tests
@@ -23,6 +26,6 @@ inline std::filesystem::path models() {
 #define HEARTH_NEEDS_SHARED() \
   if (!std::filesystem::exists(hearth::tests::shared())) GTEST_SKIP() << "needs ../shared, which is absent"
 
-// Skips where a real model has not been fetched (make fetch-models).
+// Skips where a real model has not been fetched (make models).
 #define HEARTH_NEEDS_MODEL(file) \
-  if (!std::filesystem::exists(hearth::tests::models() / (file))) GTEST_SKIP() << "needs models/" << (file) << " (make fetch-models)"
+  if (!std::filesystem::exists(hearth::tests::models() / (file))) GTEST_SKIP() << "needs " << (file) << " (make models)"

@@ -1,0 +1,63 @@
+# make run, make test: the two that matter. See README.md.
+MAKEFLAGS += --no-print-directory
+SHELL := /bin/bash
+HEARTH := build/release/hearth
+quiet := > build/.log 2>&1 || { cat build/.log >&2; exit 1; }
+
+.PHONY: run build models test test-release test-sanitized test-fuzz test-static bench format lint clean
+
+## run: build, fetch the default model, chat (or answer each line of stdin)
+run:
+	@scripts/setup
+	@$(MAKE) build >&2
+	@scripts/fetch-model smollm2-135m-instruct >/dev/null
+	@exec $(HEARTH) chat smollm2-135m-instruct
+
+## build: the program, at build/release/hearth
+build:
+	@mkdir -p build
+	@[ -f build/release/build.ninja ] || { echo "configuring"; cmake --preset release -DHEARTH_TESTS=OFF $(quiet); }
+	@cmake --build --preset release --target hearth -- --quiet $(quiet)
+
+## models: the real models that tests use
+models:
+	@scripts/fetch-model --all
+
+## test: everything that .ci/run checks
+test:
+	@scripts/setup --test
+	@$(MAKE) models test-static test-release test-sanitized test-fuzz
+
+test-release:
+	@cmake --preset release -DHEARTH_TESTS=ON >/dev/null && cmake --build --preset release -- --quiet
+	@tools/check_kernel_objects.py build/release
+	@ctest --preset release
+
+test-sanitized:
+	@cmake --preset asan >/dev/null && cmake --build --preset asan -- --quiet
+	@ctest --preset asan
+	@cmake --preset tsan >/dev/null && cmake --build --preset tsan --target test_base --target test_engine -- --quiet
+	@ctest --preset tsan
+
+# Every fuzz target over its seed corpus and for ten seconds more.
+test-fuzz:
+	@cmake --preset fuzz >/dev/null && cmake --build --preset fuzz --target fuzzers -- --quiet
+	@tools/run_fuzzers.py build/fuzz --seconds 10
+
+test-static:
+	@tools/check_rooms.py
+	@git ls-files '*.cpp' '*.h' | xargs clang-format --dry-run --Werror
+
+bench:
+	@$(MAKE) build >&2
+	@bench/run $(HEARTH)
+
+format:
+	@git ls-files '*.cpp' '*.h' | xargs clang-format -i
+
+lint:
+	@cmake --preset release -DHEARTH_TESTS=ON >/dev/null
+	@git ls-files 'src/*.cpp' | xargs -P 2 -n 4 clang-tidy -p build/release --quiet
+
+clean:
+	@rm -rf build
