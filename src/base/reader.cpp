@@ -6,12 +6,8 @@
 
 namespace hearth {
 
-std::span<const std::byte> Reader::take(std::uint64_t count, std::string_view what) {
-  if (count > left())
-    fail(fmt::format("truncated: {} needs {} bytes, {} are left", what, count, left()));
-  const auto bytes = bytes_.subspan(position_, static_cast<std::size_t>(count));
-  position_ += static_cast<std::size_t>(count);
-  return bytes;
+void Reader::truncated(std::uint64_t count, std::string_view what) const {
+  fail(fmt::format("truncated: {} needs {} bytes, {} are left", what, count, left()));
 }
 
 void Reader::seek(std::uint64_t position, std::string_view what) {

@@ -28,7 +28,16 @@ class Reader {
   }
 
   // The next `count` bytes; throws bad_input, naming file, offset and `what`, when fewer are left.
-  std::span<const std::byte> take(std::uint64_t count, std::string_view what);
+  std::span<const std::byte> take(std::uint64_t count, std::string_view what) {
+    if (count > left()) truncated(count, what);
+    const auto bytes = bytes_.subspan(position_, static_cast<std::size_t>(count));
+    position_ += bytes.size();
+    return bytes;
+  }
+  std::string_view take_text(std::uint64_t count, std::string_view what) {
+    const auto bytes = take(count, what);
+    return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+  }
 
   std::size_t position() const noexcept { return position_; }
   std::size_t left() const noexcept { return bytes_.size() - position_; }
@@ -39,6 +48,8 @@ class Reader {
   [[noreturn]] void fail(std::string_view fault) const;
 
  private:
+  [[noreturn]] void truncated(std::uint64_t count, std::string_view what) const;
+
   std::span<const std::byte> bytes_;
   std::string name_;
   std::size_t position_ = 0;

@@ -30,27 +30,34 @@ struct Tensor {
 class File {
  public:
   // Opens `path`; where it is the first part of a split file (NAME-00001-of-00003.gguf, split.count in its metadata),
-  // opens the other parts beside it. Every length, offset, count, name and type is checked before use.
+  // opens the other parts beside it. Every length, offset, count, name and type is checked before use; throws bad_input
+  // or unsupported naming the file, the key or tensor, and the fault; not_found where the file or a part is missing.
   static File open(const std::filesystem::path& path);
 
   const Metadata& metadata() const noexcept { return metadata_; }
-  std::span<const Tensor> tensors() const noexcept { return tensors_; }
+  std::span<const Tensor> tensors() const noexcept { return tensors_; }  // in the order of the file
   const Tensor* find(std::string_view name) const;
-  std::uint64_t bytes() const noexcept;  // of all parts
+  std::uint64_t bytes() const noexcept { return bytes_; }  // of all parts
   std::uint32_t version() const noexcept { return version_; }
   std::uint64_t alignment() const noexcept { return alignment_; }
-  std::size_t parts() const noexcept { return files_.size(); }
-  const std::filesystem::path& path() const noexcept { return files_.front().path(); }
+  std::size_t parts() const noexcept { return parts_; }
+  const std::filesystem::path& path() const noexcept { return path_; }
   void read_ahead() const noexcept;
 
   // Parses one part from memory (the fuzz target's door). The result borrows `bytes`.
   static File parse(std::span<const std::byte> bytes, const std::string& name);
 
  private:
+  void add_part(File part);
+  void index();
+
+  std::filesystem::path path_;
   std::vector<MappedFile> files_;
   Metadata metadata_;
   std::vector<Tensor> tensors_;
   std::vector<std::uint32_t> by_name_;  // indices of tensors_, sorted by name
+  std::uint64_t bytes_ = 0;
+  std::size_t parts_ = 1;
   std::uint32_t version_ = 3;
   std::uint64_t alignment_ = 32;
 };

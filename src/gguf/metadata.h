@@ -20,11 +20,17 @@ using Array = std::variant<std::vector<std::uint8_t>, std::vector<std::int8_t>, 
                            std::vector<float>, std::vector<bool>, std::vector<std::string>, std::vector<std::uint64_t>,
                            std::vector<std::int64_t>, std::vector<double>, std::vector<Value>>;
 
+// The alternatives stand in the order of GGUF's type numbers: data.index() is the number in the file.
 struct Value {
   std::variant<std::uint8_t, std::int8_t, std::uint16_t, std::int16_t, std::uint32_t, std::int32_t, float, bool,
                std::string, Array, std::uint64_t, std::int64_t, double>
       data;
+
+  bool operator==(const Value& other) const { return data == other.data; }
 };
+
+// "uint32", "string", "array of 32000 string".
+std::string type_name(const Value& value);
 
 class Metadata {
  public:
@@ -32,6 +38,8 @@ class Metadata {
 
   // `origin` is the file's name, for error messages.
   explicit Metadata(std::string origin = {}) : origin_(std::move(origin)) {}
+  // Throws bad_input naming a key that appears twice.
+  Metadata(std::string origin, std::vector<Entry> entries);
 
   const Value* find(std::string_view key) const;
   bool has(std::string_view key) const { return find(key) != nullptr; }
@@ -48,7 +56,7 @@ class Metadata {
   const std::string& string(std::string_view key) const;
   std::string string(std::string_view key, std::string_view absent) const;
   const std::vector<std::string>& strings(std::string_view key) const;  // an array of strings
-  // Arrays of numbers of any width, converted; a scalar is an array of one. Absent: empty.
+  // Arrays of numbers of any width, converted; a scalar is an array of one, true is 1. Absent: empty.
   std::vector<double> numbers(std::string_view key) const;
   std::vector<std::int64_t> integers(std::string_view key) const;
 
@@ -57,6 +65,8 @@ class Metadata {
   void erase(std::string_view key);
 
  private:
+  const Value& require(std::string_view key) const;
+
   std::string origin_;
   std::vector<Entry> entries_;
 };

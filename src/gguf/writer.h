@@ -3,6 +3,7 @@
 
 #include <filesystem>
 #include <functional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -17,10 +18,15 @@ struct TensorPlan {
   std::vector<std::uint64_t> shape;  // GGUF's order
 };
 
-// Calls `fill` once for each tensor, in order; it must call `sink` with exactly the tensor's bytes, in as many pieces as
-// it likes. The file appears under its name only when all is written (see AtomicFile).
+// Calls `fill` once for each tensor, in order; it must call `sink` with exactly the tensor's bytes, in as many pieces
+// as it likes. The file appears under its name only when all is written (see AtomicFile). Tensors are aligned to
+// general.alignment. Throws bad_input, before anything is written, for what the format does not allow (names, shapes,
+// keys), io, and whatever `fill` throws.
 using Sink = std::function<void(std::span<const std::byte>)>;
 void write(const std::filesystem::path& path, const Metadata& metadata, const std::vector<TensorPlan>& tensors,
            const std::function<void(const TensorPlan&, const Sink&)>& fill);
+
+// The bytes of the tensor's data in the file.
+std::uint64_t bytes(const TensorPlan& tensor);
 
 }  // namespace hearth::gguf
