@@ -9,6 +9,7 @@ set(HEARTH_VERSION_DEFINITION HEARTH_VERSION="${PROJECT_VERSION}")
 function(hearth_room name)
   cmake_parse_arguments(ROOM "" "" "USES;LIBS" ${ARGN})
   file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/${name}/*.cpp)
+  list(FILTER sources EXCLUDE REGEX "src/cli/main.cpp$")
   if(NOT sources)
     add_library(hearth_${name} INTERFACE)
     set(scope INTERFACE)
@@ -30,7 +31,9 @@ hearth_room(text     USES base gguf tensor LIBS nlohmann_json::nlohmann_json Pkg
 hearth_room(model    USES base tensor ops gguf)
 hearth_room(sample   USES base text LIBS nlohmann_json::nlohmann_json)
 hearth_room(engine   USES base tensor gguf text model sample)
-hearth_room(cli      USES base tensor kernels gguf ops text model sample engine LIBS CLI11::CLI11 PkgConfig::EDIT)
+hearth_room(evaluate USES base tensor gguf text model engine LIBS nlohmann_json::nlohmann_json)
+hearth_room(hub      USES base gguf)
+hearth_room(cli      USES base tensor kernels gguf ops text model sample engine evaluate hub LIBS CLI11::CLI11 PkgConfig::EDIT)
 
 # Each instruction set has its own flags; nothing outside src/kernels/isa/ may need them.
 function(hearth_isa pattern)

@@ -1,0 +1,69 @@
+// hearth bench: prompt and generation speed, memory, load time.
+#include <fmt/format.h>
+
+#include <chrono>
+
+#include "base/cpu.h"
+#include "cli/options.h"
+#include "evaluate/speed.h"
+#include "kernels/kernels.h"
+
+namespace hearth::cli {
+
+namespace {
+
+struct Bench {
+  ModelOptions model;
+  evaluate::SpeedOptions options;
+  bool json = false;
+
+  void operator()() {
+    const auto start = std::chrono::steady_clock::now();
+    const auto engine = model.open();
+    const std::chrono::duration<double> load = std::chrono::steady_clock::now() - start;
+    const auto results = evaluate::measure_speed(*engine, options);
+    const std::string_view level = kernels::active().name;
+    if (json) {
+      nlohmann::ordered_json document{{"model", model.model},
+                                      {"cpu", cpu_name()},
+                                      {"kernels", level},
+                                      {"threads", engine->threads()},
+                                      {"load_seconds", load.count()},
+                                      {"peak_memory_bytes", evaluate::peak_memory()}};
+      document["results"] = nlohmann::ordered_json::array();
+      for (const auto& result : results)
+        document["results"].push_back(
+            {{"test", result.test}, {"tokens_per_second", result.tokens_per_second}, {"runs", result.runs}});
+      return print_json(document);
+    }
+    fmt::print("{}, {} kernels, {} threads, loaded in {:.0f} ms\n", cpu_name(), level, engine->threads(),
+               1e3 * load.count());
+    for (const auto& result : results) {
+      fmt::print("{:<16} {:>9.1f} tokens/s   (", result.test, result.tokens_per_second);
+      for (std::size_t i = 0; i < result.runs.size(); ++i) fmt::print("{}{:.1f}", i ? ", " : "", result.runs[i]);
+      fmt::print(")\n");
+    }
+    fmt::print("peak memory      {:>9.1f} MB\n", double(evaluate::peak_memory()) / 1e6);
+  }
+};
+
+}  // namespace
+
+void add_bench(CLI::App& app) {
+  auto* command = app.add_subcommand("bench", "prompt and generation speed, memory");
+  auto run = std::make_shared<Bench>();
+  run->model.add_to(*command);
+  command->add_option("-p,--prompt", run->options.prompt, "tokens of prompt; 0: none")->capture_default_str();
+  command->add_option("-n,--generate", run->options.generate, "tokens to generate; 0: none")->capture_default_str();
+  command->add_option("--depth", run->options.depth, "positions in the cache before")->capture_default_str();
+  command->add_option("--batch", run->options.batch, "sequences side by side")
+      ->capture_default_str()
+      ->check(CLI::Range(1, 256));
+  command->add_option("--repeat", run->options.repeat, "runs; the median is told")
+      ->capture_default_str()
+      ->check(CLI::Range(1, 1000));
+  command->add_flag("--json", run->json, "one JSON document");
+  command->callback([run] { (*run)(); });
+}
+
+}  // namespace hearth::cli

@@ -1,0 +1,172 @@
+// hearth chat: talks; answers each line of stdin when it is not a terminal.
+#include <fmt/format.h>
+#include <histedit.h>
+#include <unistd.h>
+
+#include <clocale>
+#include <cstdio>
+#include <filesystem>
+#include <iostream>
+
+#include "base/atomic_file.h"
+#include "base/error.h"
+#include "base/utf8.h"
+#include "cli/interrupt.h"
+#include "cli/options.h"
+#include "engine/chat.h"
+#include "hub/store.h"
+
+namespace hearth::cli {
+
+namespace {
+
+constexpr const char* help_text =
+    "/help            this list\n"
+    "/reset           forget the conversation\n"
+    "/system TEXT     set the system message (without TEXT: remove it)\n"
+    "/save FILE       write the conversation as JSON\n"
+    "/speed           tell tokens per second after each answer, or stop telling\n"
+    "/quit            leave (or Ctrl-D)\n"
+    "Ctrl-C stops an answer.\n";
+
+// Lines from the terminal, with editing and a history kept between sessions.
+class LineEditor {
+ public:
+  LineEditor() : editor_(el_init("hearth", stdin, stdout, stderr)), history_(history_init()) {
+    HistEvent event;
+    history(history_, &event, H_SETSIZE, 1000);
+    file_ = (hub::home() / "chat_history").string();
+    history(history_, &event, H_LOAD, file_.c_str());
+    el_set(
+        editor_, EL_PROMPT, +[](EditLine*) -> const char* { return "> "; });
+    el_set(editor_, EL_EDITOR, "emacs");
+    el_set(editor_, EL_HIST, ::history, history_);
+    el_set(editor_, EL_SIGNAL, 1);
+    el_source(editor_, nullptr);
+  }
+  ~LineEditor() {
+    HistEvent event;
+    std::error_code ignored;
+    std::filesystem::create_directories(hub::home(), ignored);
+    history(history_, &event, H_SAVE, file_.c_str());
+    history_end(history_);
+    el_end(editor_);
+  }
+  LineEditor(const LineEditor&) = delete;
+  LineEditor& operator=(const LineEditor&) = delete;
+
+  bool read(std::string& line) {
+    int count = 0;
+    const char* text = el_gets(editor_, &count);
+    if (!text || count <= 0) return false;
+    line.assign(text, std::size_t(count));
+    while (!line.empty() && (line.back() == '\n' || line.back() == '\r')) line.pop_back();
+    HistEvent event;
+    if (!line.empty()) history(history_, &event, H_ENTER, line.c_str());
+    return true;
+  }
+
+ private:
+  EditLine* editor_;
+  History* history_;
+  std::string file_;
+};
+
+struct ChatCommand {
+  ModelOptions model;
+  GenerationOptions generation;
+  std::string system;
+  bool speed = false;
+
+  void operator()() {
+    const auto engine = model.open();
+    engine::Chat chat(engine);
+    chat.set_system(system);
+    if (isatty(STDIN_FILENO))
+      talk(chat);
+    else
+      answer_lines(chat);
+  }
+
+  void answer_lines(engine::Chat& chat) const {
+    for (std::string line; std::getline(std::cin, line);) {
+      if (line.find_first_not_of(" \t\r") == line.npos) continue;
+      answer(chat, line);
+    }
+  }
+
+  void talk(engine::Chat& chat) {
+    std::setlocale(LC_CTYPE, "");
+    fmt::print(stderr, "{}, {} positions. /help for commands, Ctrl-D to leave.\n", model.model,
+               chat.session().context_length());
+    LineEditor editor;
+    for (std::string line; editor.read(line);) {
+      if (line.empty()) continue;
+      try {
+        if (line[0] == '/') {
+          if (!command(chat, line)) return;
+        } else {
+          answer(chat, line);
+        }
+      } catch (const Error& error) {
+        fmt::print(stderr, "{}\n", error.what());
+      }
+    }
+    fmt::print("\n");
+  }
+
+  void answer(engine::Chat& chat, const std::string& line) const {
+    if (!is_utf8(line)) throw Error(Code::bad_input, "the prompt is not valid UTF-8");
+    const Interrupt interrupt;
+    const auto result = chat.say(line, generation.request(chat.session().engine()), [&](const engine::Piece& piece) {
+      std::fwrite(piece.text.data(), 1, piece.text.size(), stdout);
+      std::fflush(stdout);
+      return !interrupt.asked();
+    });
+    std::fputc('\n', stdout);
+    std::fflush(stdout);
+    if (result.reason == engine::FinishReason::length)
+      fmt::print(stderr, "(cut short: {} tokens)\n", result.usage.generated_tokens);
+    if (speed) fmt::print(stderr, "({})\n", speed_line(result));
+  }
+
+  // False where the conversation is to end.
+  bool command(engine::Chat& chat, const std::string& line) {
+    const auto space = line.find(' ');
+    const std::string word = line.substr(0, space);
+    const std::string rest = space == line.npos ? "" : line.substr(space + 1);
+    if (word == "/quit" || word == "/exit" || word == "/bye") return false;
+    if (word == "/reset") {
+      chat.reset();
+    } else if (word == "/system") {
+      chat.set_system(rest);
+    } else if (word == "/speed") {
+      speed = !speed;
+    } else if (word == "/save") {
+      if (rest.empty()) throw Error(Code::usage, "/save needs a file name");
+      AtomicFile file(rest);
+      file.write(chat.messages().dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n");
+      file.commit();
+      fmt::print(stderr, "saved {} messages to {}\n", chat.messages().size(), rest);
+    } else {
+      if (word != "/help") fmt::print(stderr, "no command {}\n", word);
+      fmt::print(stderr, "{}", help_text);
+    }
+    return true;
+  }
+};
+
+}  // namespace
+
+void add_chat(CLI::App& app) {
+  auto* command = app.add_subcommand("chat", "talk with a model");
+  auto run = std::make_shared<ChatCommand>();
+  run->model.model = "smollm2-135m-instruct";
+  run->model.add_to(*command, false);
+  run->generation.add_to(*command);
+  command->add_option("--system", run->system, "the system message");
+  command->add_flag("--speed", run->speed, "tell tokens per second after each answer");
+  command->callback([run] { (*run)(); });
+}
+
+}  // namespace hearth::cli

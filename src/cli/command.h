@@ -1,0 +1,28 @@
+// The commands of the program, one file each; every add_NAME puts its subcommand on the app.
+#pragma once
+
+#include <CLI/App.hpp>
+#include <CLI/Config.hpp>
+#include <CLI/Formatter.hpp>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <string_view>
+
+namespace hearth::cli {
+
+void add_bench(CLI::App& app);
+void add_chat(CLI::App& app);
+void add_inspect(CLI::App& app);
+void add_logits(CLI::App& app);
+void add_perplexity(CLI::App& app);
+void add_run(CLI::App& app);
+void add_template(CLI::App& app);
+void add_tokenize(CLI::App& app);
+
+// A file's bytes, "-" for stdin; throws not_found, io, or too_long beyond `limit`.
+std::string read_text(const std::string& path, std::size_t limit = std::size_t{1} << 30);
+
+// One JSON document on stdout; text that is no valid UTF-8 becomes U+FFFD.
+void print_json(const nlohmann::ordered_json& document);
+
+}  // namespace hearth::cli

@@ -1,0 +1,44 @@
+// hearth: the command line. Exit 0 done, 1 it failed, 2 wrong usage.
+#include <cstdio>
+#include <new>
+
+#include "base/error.h"
+#include "cli/command.h"
+
+namespace {
+
+int fail(const char* line, int code) {
+  std::fflush(stdout);
+  std::fprintf(stderr, "hearth: error: %s\n", line);
+  return code;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  CLI::App app("Language models on your own computer: run, measure, adapt, publish.", "hearth");
+  app.set_version_flag("--version", HEARTH_VERSION);
+  app.require_subcommand(1);
+  app.get_formatter()->column_width(36);
+  hearth::cli::add_run(app);
+  hearth::cli::add_chat(app);
+  hearth::cli::add_tokenize(app);
+  hearth::cli::add_template(app);
+  hearth::cli::add_logits(app);
+  hearth::cli::add_inspect(app);
+  hearth::cli::add_perplexity(app);
+  hearth::cli::add_bench(app);
+  try {
+    app.parse(argc, argv);
+    return 0;
+  } catch (const CLI::ParseError& error) {
+    if (error.get_exit_code() == 0) return app.exit(error);  // --help, --version
+    return fail(hearth::Error(hearth::Code::usage, error.what(), {}, "see hearth --help").what(), 2);
+  } catch (const hearth::Error& error) {
+    return fail(error.what(), error.code() == hearth::Code::usage ? 2 : 1);
+  } catch (const std::bad_alloc&) {
+    return fail("not enough memory, close other programs or take a smaller model or --context", 1);
+  } catch (const std::exception& error) {
+    return fail(error.what(), 1);
+  }
+}

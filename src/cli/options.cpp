@@ -1,0 +1,135 @@
+#include "cli/options.h"
+
+#include <fmt/format.h>
+
+#include <charconv>
+
+#include "base/error.h"
+#include "hub/store.h"
+#include "sample/gbnf.h"
+#include "sample/json_schema.h"
+
+namespace hearth::cli {
+
+void ModelOptions::add_to(CLI::App& command, bool model_required) {
+  auto* option = command.add_option("MODEL", model, "a .gguf file, or a name of the catalogue");
+  if (model_required) option->required();
+  command.add_option("--threads", threads, "threads (default: physical cores)")->check(CLI::Range(1, 1024));
+  command.add_option("--context", context, "positions that fit (default: what the model was trained for)")
+      ->check(CLI::Range(1, 1 << 24));
+  command.add_option("--cache-type", cache_type, "how keys and values are kept")
+      ->check(CLI::IsMember({"f32", "f16", "q8_0", "q4_0"}));
+}
+
+engine::EngineOptions ModelOptions::engine_options() const {
+  const auto type = cache_type == "f32"    ? ops::KvType::f32
+                    : cache_type == "q8_0" ? ops::KvType::q8_0
+                    : cache_type == "q4_0" ? ops::KvType::q4_0
+                                           : ops::KvType::f16;
+  return {.threads = threads, .context = context, .kv_type = type};
+}
+
+std::shared_ptr<engine::Engine> ModelOptions::open() const {
+  return engine::Engine::open(hub::find_model(model), engine_options());
+}
+
+void GenerationOptions::add_to(CLI::App& command) {
+  command.add_option("-n,--max-tokens", max_tokens, "stop after so many tokens (default: when the answer ends)");
+  command.add_option("--temperature", sampling.temperature, "0: always the likeliest token")->capture_default_str();
+  command.add_option("--top-k", sampling.top_k, "draw from the K likeliest; 0: all")->capture_default_str();
+  command.add_option("--top-p", sampling.top_p, "draw from the likeliest that make up P; 1: all")
+      ->capture_default_str();
+  command.add_option("--min-p", sampling.min_p, "drop what is less likely than P times the likeliest")
+      ->capture_default_str();
+  command.add_option("--typical", sampling.typical_p, "locally typical sampling; 1: off")->capture_default_str();
+  command.add_option("--repeat-penalty", sampling.repeat_penalty, "1: off")->capture_default_str();
+  command.add_option("--frequency-penalty", sampling.frequency_penalty, "0: off")->capture_default_str();
+  command.add_option("--presence-penalty", sampling.presence_penalty, "0: off")->capture_default_str();
+  command.add_option("--penalty-window", sampling.penalty_window, "tokens that penalties look back; -1: all")
+      ->capture_default_str();
+  command.add_option("--logit-bias", logit_bias, "ID=BIAS, added to the token's logit (repeatable)");
+  command.add_option("--seed", sampling.seed, "0: a new one each time")->capture_default_str();
+  command.add_option("--stop", stop, "end the answer before this text (repeatable)");
+  auto* grammar = command.add_option("--grammar", grammar_file, "the answer follows this GBNF grammar");
+  command.add_option("--json-schema", schema_file, "the answer is JSON of this schema")->excludes(grammar);
+}
+
+namespace {
+
+std::pair<Token, float> parse_bias(const std::string& text, std::size_t vocabulary) {
+  const auto equals = text.find('=');
+  Token id = no_token;
+  float bias = 0;
+  if (equals != text.npos) {
+    const char* end = text.data() + text.size();
+    const auto first = std::from_chars(text.data(), text.data() + equals, id);
+    const auto second = std::from_chars(text.data() + equals + 1, end, bias);
+    if (first.ec == std::errc{} && first.ptr == text.data() + equals && second.ec == std::errc{} && second.ptr == end &&
+        id >= 0 && std::size_t(id) < vocabulary)
+      return {id, bias};
+  }
+  throw Error(Code::usage, "not a token id and a bias", "--logit-bias " + text, "write ID=BIAS, such as 42=-inf");
+}
+
+}  // namespace
+
+engine::Request GenerationOptions::request(const engine::Engine& engine) const {
+  engine::Request request;
+  request.max_tokens = max_tokens;
+  request.sampling = sampling;
+  for (const std::string& text : logit_bias)
+    request.sampling.logit_bias.insert(parse_bias(text, engine.model().vocabulary_size()));
+  request.sampling.check();
+  request.stop = stop;
+  if (!grammar_file.empty())
+    request.constraint = sample::grammar_constraint(engine.token_table(), sample::parse_gbnf(read_text(grammar_file)));
+  if (!schema_file.empty()) {
+    const auto schema = nlohmann::ordered_json::parse(read_text(schema_file), nullptr, false);
+    if (schema.is_discarded()) throw Error(Code::bad_input, "not JSON", schema_file);
+    request.constraint = sample::grammar_constraint(engine.token_table(), sample::from_json_schema(schema));
+  }
+  return request;
+}
+
+nlohmann::ordered_json to_json(const engine::Usage& usage) {
+  return {{"prompt_tokens", usage.prompt_tokens},
+          {"completion_tokens", usage.generated_tokens},
+          {"total_tokens", usage.prompt_tokens + usage.generated_tokens},
+          {"prompt_tokens_details", {{"cached_tokens", usage.cached_tokens}}}};
+}
+
+namespace {
+// The first token comes with the prompt; the others take the time after it.
+double prompt_speed(const engine::Answer& a) {
+  return a.timings.prompt_seconds > 0 ? double(a.usage.prompt_tokens - a.usage.cached_tokens) / a.timings.prompt_seconds
+                                      : 0;
+}
+double generation_speed(const engine::Answer& a) {
+  return a.timings.generation_seconds > 0 && a.usage.generated_tokens > 1
+             ? double(a.usage.generated_tokens - 1) / a.timings.generation_seconds
+             : 0;
+}
+}  // namespace
+
+nlohmann::ordered_json to_json(const engine::Answer& answer) {
+  return {{"text", answer.text},
+          {"tokens", answer.tokens},
+          {"finish_reason", engine::name(answer.reason)},
+          {"stop_string",
+           answer.stop_string.empty() ? nlohmann::ordered_json() : nlohmann::ordered_json(answer.stop_string)},
+          {"seed", answer.seed},
+          {"usage", to_json(answer.usage)},
+          {"timings",
+           {{"prompt_seconds", answer.timings.prompt_seconds},
+            {"prompt_tokens_per_second", prompt_speed(answer)},
+            {"generation_seconds", answer.timings.generation_seconds},
+            {"generation_tokens_per_second", generation_speed(answer)}}}};
+}
+
+std::string speed_line(const engine::Answer& answer) {
+  return fmt::format("{} prompt tokens ({} cached) at {:.0f}/s, {} generated at {:.0f}/s", answer.usage.prompt_tokens,
+                     answer.usage.cached_tokens, prompt_speed(answer), answer.usage.generated_tokens,
+                     generation_speed(answer));
+}
+
+}  // namespace hearth::cli

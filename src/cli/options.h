@@ -1,0 +1,44 @@
+// Options that several commands share.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "cli/command.h"
+#include "engine/engine.h"
+
+namespace hearth::cli {
+
+// MODEL, --threads, --context, --cache-type
+struct ModelOptions {
+  std::string model;
+  std::size_t threads = 0;
+  std::size_t context = 0;
+  std::string cache_type = "f16";
+
+  void add_to(CLI::App& command, bool model_required = true);
+  engine::EngineOptions engine_options() const;
+  std::shared_ptr<engine::Engine> open() const;
+};
+
+// Sampling, stop strings, grammar and length.
+struct GenerationOptions {
+  sample::Options sampling;
+  std::size_t max_tokens = 0;
+  std::vector<std::string> stop;
+  std::vector<std::string> logit_bias;  // ID=BIAS
+  std::string grammar_file, schema_file;
+
+  void add_to(CLI::App& command);
+  // Everything but the prompt.
+  engine::Request request(const engine::Engine& engine) const;
+};
+
+nlohmann::ordered_json to_json(const engine::Usage& usage);
+nlohmann::ordered_json to_json(const engine::Answer& answer);
+
+// A line such as "12 tokens of prompt at 310 tokens/s, 64 generated at 140 tokens/s".
+std::string speed_line(const engine::Answer& answer);
+
+}  // namespace hearth::cli

@@ -1,0 +1,76 @@
+// hearth perplexity: how well a model predicts a text.
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "cli/interrupt.h"
+#include "cli/options.h"
+#include "evaluate/perplexity.h"
+#include "hub/store.h"
+
+namespace hearth::cli {
+
+namespace {
+
+struct PerplexityCommand {
+  ModelOptions model;
+  evaluate::PerplexityOptions options;
+  std::string file, against;
+  bool json = false;
+
+  void operator()() {
+    if (model.context) options.context = model.context;
+    const std::string text = read_text(file);
+    const auto engine = model.open();
+    const auto reference =
+        against.empty() ? nullptr : engine::Engine::open(hub::find_model(against), model.engine_options());
+    const auto tokens = engine->tokenizer().encode(text);
+    const Interrupt interrupt;
+    const bool terminal = isatty(STDERR_FILENO);
+    const auto result =
+        evaluate::perplexity(*engine, tokens, options, reference.get(),
+                             [&](std::size_t done, std::size_t of, const evaluate::Perplexity& so_far) {
+                               if (terminal)
+                                 fmt::print(stderr, "\r{}/{} chunks, perplexity {:.4f} ", done, of, so_far.value);
+                               return !interrupt.asked();
+                             });
+    if (terminal) fmt::print(stderr, "\n");
+    if (json) {
+      nlohmann::ordered_json document{{"perplexity", result.value},
+                                      {"error", result.error},
+                                      {"tokens", result.tokens},
+                                      {"chunks", result.chunks},
+                                      {"context", options.context}};
+      if (result.against)
+        document["against"] = {{"model", against},
+                               {"perplexity", result.against->reference_perplexity},
+                               {"kl_divergence", result.against->mean},
+                               {"kl_divergence_error", result.against->error},
+                               {"top_token_agreement", result.against->top_agreement}};
+      print_json(document);
+    } else {
+      fmt::print("perplexity {:.4f} +- {:.4f} over {} tokens in {} chunks of {}\n", result.value, result.error,
+                 result.tokens, result.chunks, options.context);
+      if (result.against)
+        fmt::print("against {}: its perplexity {:.4f}, KL divergence {:.6f} +- {:.6f}, same likeliest token {:.2f}%\n",
+                   against, result.against->reference_perplexity, result.against->mean, result.against->error,
+                   100 * result.against->top_agreement);
+    }
+    if (interrupt.asked()) throw Error(Code::cancelled, "interrupted");
+  }
+};
+
+}  // namespace
+
+void add_perplexity(CLI::App& app) {
+  auto* command = app.add_subcommand("perplexity", "how well a model predicts a text");
+  auto run = std::make_shared<PerplexityCommand>();
+  run->model.add_to(*command);
+  command->add_option("--file", run->file, "the text")->required();
+  command->add_option("--chunks", run->options.chunks, "at most so many (default: all)");
+  command->add_option("--against", run->against, "a reference MODEL: KL divergence and top-token agreement too");
+  command->add_flag("--json", run->json, "one JSON document");
+  command->callback([run] { (*run)(); });
+}
+
+}  // namespace hearth::cli

@@ -1,0 +1,72 @@
+// hearth run: answers one prompt, streaming.
+#include <unistd.h>
+
+#include <cstdio>
+
+#include "base/error.h"
+#include "base/utf8.h"
+#include "cli/interrupt.h"
+#include "cli/options.h"
+#include "engine/chat.h"
+
+namespace hearth::cli {
+
+namespace {
+
+struct Run {
+  ModelOptions model;
+  GenerationOptions generation;
+  std::string prompt, system;
+  bool has_prompt = false, raw = false, json = false, verbose = false;
+
+  void operator()() {
+    if (!has_prompt) prompt = read_text("-");
+    if (!is_utf8(prompt)) throw Error(Code::bad_input, "the prompt is not valid UTF-8");
+    const auto engine = model.open();
+    engine::Request request = generation.request(*engine);
+    if (raw) {
+      request.prompt = engine->tokenizer().encode(prompt);
+    } else {
+      nlohmann::ordered_json messages = nlohmann::ordered_json::array();
+      if (!system.empty()) messages.push_back({{"role", "system"}, {"content", system}});
+      messages.push_back({{"role", "user"}, {"content", prompt}});
+      request.prompt = engine::encode_chat(*engine, messages);
+    }
+
+    engine::Session session(engine);
+    const Interrupt interrupt;
+    const engine::Answer answer = session.generate(std::move(request), [&](const engine::Piece& piece) {
+      if (!json) {
+        std::fwrite(piece.text.data(), 1, piece.text.size(), stdout);
+        std::fflush(stdout);
+      }
+      return !interrupt.asked();
+    });
+    if (json)
+      print_json(to_json(answer));
+    else
+      std::fputc('\n', stdout);
+    if (verbose) std::fprintf(stderr, "%s\n", speed_line(answer).c_str());
+    if (answer.reason == engine::FinishReason::cancelled) throw Error(Code::cancelled, "interrupted");
+  }
+};
+
+}  // namespace
+
+void add_run(CLI::App& app) {
+  auto* command = app.add_subcommand("run", "answer one prompt");
+  auto run = std::make_shared<Run>();
+  run->model.add_to(*command);
+  auto* prompt = command->add_option("PROMPT", run->prompt, "the prompt (default: stdin)");
+  run->generation.add_to(*command);
+  auto* system = command->add_option("--system", run->system, "the system message");
+  command->add_flag("--raw", run->raw, "feed the prompt as it stands, without the chat template")->excludes(system);
+  command->add_flag("--json", run->json, "one JSON document instead of text");
+  command->add_flag("--verbose", run->verbose, "tell the speed on stderr");
+  command->callback([run, prompt] {
+    run->has_prompt = prompt->count() > 0;
+    (*run)();
+  });
+}
+
+}  // namespace hearth::cli

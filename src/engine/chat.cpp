@@ -1,0 +1,40 @@
+#include "engine/chat.h"
+
+namespace hearth::engine {
+
+using nlohmann::ordered_json;
+
+std::vector<Token> encode_chat(const Engine& engine, const ordered_json& messages) {
+  const std::string prompt = engine.chat_prompt().render(messages);
+  const text::Tokenizer& tokenizer = engine.tokenizer();
+  const std::string bos = tokenizer.bos() == no_token ? "" : tokenizer.piece(tokenizer.bos(), true);
+  const bool has_bos = !bos.empty() && prompt.starts_with(bos);
+  return tokenizer.encode(prompt, {.add_special = !has_bos, .parse_special = true});
+}
+
+ordered_json Chat::messages() const {
+  ordered_json all = ordered_json::array();
+  if (!system_.empty()) all.push_back({{"role", "system"}, {"content", system_}});
+  for (const auto& turn : turns_) all.push_back(turn);
+  return all;
+}
+
+Answer Chat::say(std::string_view text, Request request, const Sink& sink) {
+  turns_.push_back({{"role", "user"}, {"content", text}});
+  try {
+    request.prompt = encode_chat(session_.engine(), messages());
+    Answer answer = session_.generate(std::move(request), sink);
+    turns_.push_back({{"role", "assistant"}, {"content", answer.text}});
+    return answer;
+  } catch (...) {
+    turns_.erase(turns_.size() - 1);
+    throw;
+  }
+}
+
+void Chat::reset() {
+  turns_ = ordered_json::array();
+  session_.clear();
+}
+
+}  // namespace hearth::engine

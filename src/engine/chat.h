@@ -1,0 +1,33 @@
+// A conversation: messages rendered by the model's template, answers kept, the cache reused from turn to turn.
+#pragma once
+
+#include <nlohmann/json.hpp>
+
+#include "engine/engine.h"
+
+namespace hearth::engine {
+
+// Renders and encodes messages; the template's own BOS is not doubled by the tokenizer's.
+std::vector<Token> encode_chat(const Engine& engine, const nlohmann::ordered_json& messages);
+
+class Chat {
+ public:
+  explicit Chat(std::shared_ptr<Engine> engine, std::size_t context = 0) : session_(std::move(engine), context) {}
+
+  // An empty text removes the system message. Takes effect with the next answer.
+  void set_system(std::string text) { system_ = std::move(text); }
+  // `request.prompt` is filled in here. On an error the conversation is as it was before.
+  Answer say(std::string_view text, Request request, const Sink& sink = {});
+  void reset();
+
+  // System message first, where there is one.
+  nlohmann::ordered_json messages() const;
+  const Session& session() const noexcept { return session_; }
+
+ private:
+  Session session_;
+  std::string system_;
+  nlohmann::ordered_json turns_ = nlohmann::ordered_json::array();
+};
+
+}  // namespace hearth::engine

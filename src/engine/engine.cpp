@@ -1,0 +1,155 @@
+#include "engine/engine.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/error.h"
+#include "engine/sequence.h"
+
+namespace hearth::engine {
+
+std::string_view name(FinishReason reason) {
+  switch (reason) {
+    case FinishReason::stop:
+      return "stop";
+    case FinishReason::length:
+      return "length";
+    case FinishReason::cancelled:
+      return "cancelled";
+  }
+  return "unknown";
+}
+
+std::shared_ptr<Engine> Engine::open(const std::filesystem::path& path, const EngineOptions& options) {
+  return std::make_shared<Engine>(model::Model::open(path), options);
+}
+
+Engine::Engine(std::shared_ptr<const model::Model> model, const EngineOptions& options)
+    : model_(std::move(model)), options_(options), pool_(options.threads), scratch_(model::Model::new_scratch()) {
+  if (options_.context == 0) options_.context = model_->context_length();
+  const gguf::Metadata& metadata = model_->file().metadata();
+  const std::string kind = metadata.string("tokenizer.ggml.model", "none");
+  if (kind == "none" || kind == "no_vocab") return;
+  tokenizer_ = text::Tokenizer::load(metadata);
+  if (tokenizer_->size() > model_->vocabulary_size())
+    throw Error(
+        Code::bad_input,
+        fmt::format("the tokenizer has {} tokens and the model {}", tokenizer_->size(), model_->vocabulary_size()),
+        metadata.origin());
+  chat_prompt_ = std::make_unique<text::ChatPrompt>(metadata);
+}
+
+Engine::~Engine() = default;
+
+const text::Tokenizer& Engine::tokenizer() const {
+  if (!tokenizer_) throw Error(Code::unsupported, "the model has no tokenizer", model_->file().metadata().origin());
+  return *tokenizer_;
+}
+
+const text::ChatPrompt& Engine::chat_prompt() const {
+  tokenizer();
+  return *chat_prompt_;
+}
+
+std::shared_ptr<const sample::TokenTable> Engine::token_table() const {
+  std::call_once(table_once_, [&] { table_ = std::make_shared<const sample::TokenTable>(tokenizer()); });
+  return table_;
+}
+
+void Engine::forward(std::span<const model::Segment> segments, tensor::Rows out) {
+  std::unique_lock lock(mutex_);
+  turned_.wait(lock, [&] { return !turning_; });
+  turning_ = true;
+  lock.unlock();
+  std::exception_ptr error;
+  try {
+    model_->forward(pool_, segments, *scratch_, out);
+  } catch (...) {
+    error = std::current_exception();
+  }
+  lock.lock();
+  turning_ = false;
+  turned_.notify_all();
+  if (error) std::rethrow_exception(error);
+}
+
+void Engine::run(Sequence& sequence, const Sink& sink) {
+  std::unique_lock lock(mutex_);
+  waiting_.push_back(&sequence);
+  std::exception_ptr sink_error;
+  while (!sequence.over || !sequence.deltas.empty()) {
+    if (!sequence.deltas.empty()) {
+      const auto deltas = std::exchange(sequence.deltas, {});
+      lock.unlock();
+      for (const auto& delta : deltas) {
+        if (!sink || sequence.cancelled) break;
+        try {
+          if (!sink({delta.text, delta.token})) sequence.cancelled = true;
+        } catch (...) {
+          sink_error = std::current_exception();
+          sequence.cancelled = true;
+        }
+      }
+      lock.lock();
+    } else if (turning_) {
+      turned_.wait(lock);
+    } else {
+      turning_ = true;
+      const std::vector<Sequence*> batch(waiting_.begin(), waiting_.end());
+      lock.unlock();
+      try {
+        step(batch);
+      } catch (...) {
+        for (Sequence* one : batch) one->fail(std::current_exception());
+      }
+      lock.lock();
+      turning_ = false;
+      for (Sequence* one : batch) {
+        one->publish();
+        if (one->ended()) {
+          one->over = true;
+          waiting_.remove(one);
+        }
+      }
+      turned_.notify_all();
+    }
+  }
+  if (sink_error) std::rethrow_exception(sink_error);
+}
+
+void Engine::step(std::span<Sequence* const> sequences) {
+  std::vector<Sequence*> batch;
+  std::vector<model::Segment> segments;
+  std::size_t budget = options_.batch_tokens, wanted = 0;
+  const auto add = [&](Sequence& sequence, std::size_t most) {
+    if (sequence.cancelled) return sequence.cancel();
+    segments.push_back(sequence.next(most));
+    batch.push_back(&sequence);
+    budget -= std::min(budget, segments.back().tokens.size());
+    wanted += segments.back().want == model::Segment::Want::last;
+  };
+  // Running answers first, so that a long prompt beside them slows but never stops them.
+  for (Sequence* sequence : sequences)
+    if (sequence->generating()) add(*sequence, 1);
+  for (Sequence* sequence : sequences)
+    if (!sequence->generating() && !sequence->ended() && budget > 0) add(*sequence, budget);
+  if (batch.empty()) return;
+
+  const std::size_t width = model_->vocabulary_size();
+  if (logits_.size() < wanted * width) logits_.resize(wanted * width);
+  model_->forward(pool_, segments, *scratch_, {logits_.data(), wanted, width});
+  float* row = logits_.data();
+  for (std::size_t i = 0; i < batch.size(); ++i) {
+    batch[i]->fed(segments[i].tokens.size());
+    if (segments[i].want == model::Segment::Want::none) continue;
+    try {
+      batch[i]->accept({row, width});
+    } catch (...) {
+      batch[i]->fail(std::current_exception());  // its own sampler or grammar: the others go on
+    }
+    row += width;
+  }
+}
+
+}  // namespace hearth::engine

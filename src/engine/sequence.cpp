@@ -1,0 +1,107 @@
+#include "engine/sequence.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace hearth::engine {
+
+namespace {
+double seconds(std::chrono::steady_clock::duration span) {
+  return std::chrono::duration<double>(span).count();
+}
+}  // namespace
+
+Sequence::Sequence(const Engine& engine, model::KvCache& cache, std::vector<Token>& held, Request request)
+    : tokenizer_(engine.has_tokenizer() ? &engine.tokenizer() : nullptr),
+      cache_(cache),
+      held_(held),
+      request_(std::move(request)),
+      sampler_(request_.sampling),
+      stops_(request_.stop),
+      fed_(cache.used()) {
+  if (tokenizer_) detokenizer_.emplace(*tokenizer_, request_.special_text);
+  for (Token token : request_.prompt) sampler_.accept(token);
+  answer_.seed = sampler_.seed();
+  answer_.usage.prompt_tokens = request_.prompt.size();
+  answer_.usage.cached_tokens = fed_;
+}
+
+model::Segment Sequence::next(std::size_t budget) {
+  if (generating()) return {.cache = &cache_, .tokens = {&drawn_, 1}, .want = model::Segment::Want::last};
+  const std::size_t count = std::min(budget, request_.prompt.size() - fed_);
+  const bool last = fed_ + count == request_.prompt.size();
+  return {.cache = &cache_,
+          .tokens = std::span(request_.prompt).subspan(fed_, count),
+          .want = last ? model::Segment::Want::last : model::Segment::Want::none};
+}
+
+void Sequence::fed(std::size_t count) {
+  if (generating()) {
+    held_.push_back(drawn_);
+    return;
+  }
+  held_.insert(held_.end(), request_.prompt.begin() + std::ptrdiff_t(fed_),
+               request_.prompt.begin() + std::ptrdiff_t(fed_ + count));
+  fed_ += count;
+}
+
+void Sequence::accept(std::span<float> logits) {
+  const Token token = sampler_.pick(logits, request_.constraint.get());
+  if (answer_.tokens.empty()) first_drawn_ = Clock::now();
+  if (!request_.ignore_end && tokenizer_ && tokenizer_->ends_generation(token)) return end(FinishReason::stop);
+
+  sampler_.accept(token);
+  if (request_.constraint) request_.constraint->accept(token);
+  answer_.tokens.push_back(token);
+  drawn_ = token;
+
+  auto met = stops_.push(detokenizer_ ? detokenizer_->push(token) : std::string{});
+  emit(std::move(met.text), token);
+  if (met.stop) {
+    answer_.stop_string = request_.stop[*met.stop];
+    return end(FinishReason::stop);
+  }
+  if (request_.constraint && request_.constraint->complete()) return end(FinishReason::stop);
+  if (answer_.tokens.size() == request_.max_tokens || cache_.used() == cache_.capacity()) end(FinishReason::length);
+}
+
+void Sequence::emit(std::string text, Token token) {
+  answer_.text += text;
+  fresh_.push_back({std::move(text), token});
+}
+
+void Sequence::publish() {
+  std::move(fresh_.begin(), fresh_.end(), std::back_inserter(deltas));
+  fresh_.clear();
+}
+
+void Sequence::end(FinishReason reason) {
+  if (ended_) return;
+  ended_ = true;
+  answer_.reason = reason;
+  if (answer_.stop_string.empty()) {  // else what is held back belongs to the stop string
+    auto met = stops_.push(detokenizer_ ? detokenizer_->finish() : std::string{});
+    met.text += stops_.finish();
+    if (!met.text.empty()) emit(std::move(met.text), no_token);
+  }
+  answer_.usage.generated_tokens = answer_.tokens.size();
+  const auto now = Clock::now();
+  if (answer_.tokens.empty()) first_drawn_ = now;
+  answer_.timings = {seconds(first_drawn_ - started_), seconds(now - first_drawn_)};
+}
+
+void Sequence::fail(std::exception_ptr error) noexcept {
+  error_ = std::move(error);
+  ended_ = true;
+}
+
+void Sequence::cancel() {
+  end(FinishReason::cancelled);
+}
+
+Answer Sequence::take_answer() {
+  if (error_) std::rethrow_exception(error_);
+  return std::move(answer_);
+}
+
+}  // namespace hearth::engine

@@ -1,0 +1,102 @@
+#include "evaluate/speed.h"
+
+#include <fmt/format.h>
+#include <sys/resource.h>
+
+#include <algorithm>
+#include <chrono>
+#include <functional>
+#include <random>
+
+#include "base/error.h"
+
+namespace hearth::evaluate {
+
+namespace {
+
+using model::Segment;
+
+class Bench {
+ public:
+  Bench(engine::Engine& engine, const SpeedOptions& options) : engine_(engine), options_(options) {
+    const std::size_t positions = options.depth + std::max(options.prompt, options.generate);
+    if (positions > engine.context_length())
+      throw Error(Code::too_long,
+                  fmt::format("{} positions and the context holds {}", positions, engine.context_length()), {},
+                  "raise --context");
+    for (std::size_t i = 0; i < options.batch; ++i)
+      caches_.push_back(engine.model().new_cache(positions, engine.options().kv_type));
+    logits_.resize(options.batch * engine.model().vocabulary_size());
+    std::mt19937 random(42);
+    std::uniform_int_distribution<Token> any(0, Token(engine.model().vocabulary_size()) - 1);
+    tokens_.resize(positions);
+    for (Token& token : tokens_) token = any(random);
+    feed(options.depth, Segment::Want::none);
+  }
+
+  Speed prompt() {
+    return measure(fmt::format("pp{}", options_.prompt), options_.prompt,
+                   [&] { feed(options_.prompt, Segment::Want::last); });
+  }
+  Speed generation() {
+    return measure(fmt::format("tg{}", options_.generate), options_.generate, [&] {
+      for (std::size_t i = 0; i < options_.generate; ++i) feed(1, Segment::Want::last);
+    });
+  }
+
+ private:
+  // The next `count` tokens of every sequence.
+  void feed(std::size_t count, Segment::Want want) {
+    if (count == 0) return;
+    std::vector<Segment> segments;
+    for (const auto& cache : caches_)
+      segments.push_back({.cache = cache.get(),
+                          .tokens = std::span<const Token>(tokens_).subspan(cache->used(), count),
+                          .want = want});
+    const std::size_t rows = want == Segment::Want::none ? 0 : caches_.size();
+    engine_.forward(segments, {logits_.data(), rows, engine_.model().vocabulary_size()});
+  }
+
+  Speed measure(std::string name, std::size_t tokens, const std::function<void()>& run) {
+    if (options_.depth) name += fmt::format(" @ d{}", options_.depth);
+    if (options_.batch > 1) name += fmt::format(" x{}", options_.batch);
+    Speed speed{.test = std::move(name)};
+    for (std::size_t i = 0; i <= options_.repeat; ++i) {
+      for (const auto& cache : caches_) cache->truncate(options_.depth);
+      const auto start = std::chrono::steady_clock::now();
+      run();
+      const std::chrono::duration<double> took = std::chrono::steady_clock::now() - start;
+      if (i > 0) speed.runs.push_back(double(tokens * caches_.size()) / took.count());
+    }
+    std::vector<double> sorted(speed.runs);
+    std::sort(sorted.begin(), sorted.end());
+    const std::size_t half = sorted.size() / 2;
+    speed.tokens_per_second = sorted.size() % 2 ? sorted[half] : (sorted[half - 1] + sorted[half]) / 2;
+    return speed;
+  }
+
+  engine::Engine& engine_;
+  const SpeedOptions& options_;
+  std::vector<std::unique_ptr<model::KvCache>> caches_;
+  std::vector<float> logits_;
+  std::vector<Token> tokens_;
+};
+
+}  // namespace
+
+std::vector<Speed> measure_speed(engine::Engine& engine, const SpeedOptions& options) {
+  if (engine.model().is_encoder()) throw Error(Code::unsupported, "an encoder generates nothing");
+  Bench bench(engine, options);
+  std::vector<Speed> results;
+  if (options.prompt) results.push_back(bench.prompt());
+  if (options.generate) results.push_back(bench.generation());
+  return results;
+}
+
+std::size_t peak_memory() {
+  rusage usage{};
+  getrusage(RUSAGE_SELF, &usage);
+  return std::size_t(usage.ru_maxrss) * 1024;
+}
+
+}  // namespace hearth::evaluate

@@ -1,0 +1,32 @@
+// Tokens a second: of prompts, and of generation.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "engine/engine.h"
+
+namespace hearth::evaluate {
+
+struct SpeedOptions {
+  std::size_t prompt = 512;   // tokens of the prompt test; 0: none
+  std::size_t generate = 64;  // tokens of the generation test; 0: none
+  std::size_t depth = 0;      // positions in each cache before either begins
+  std::size_t batch = 1;      // sequences side by side
+  std::size_t repeat = 3;     // after one run that is not counted
+};
+
+struct Speed {
+  std::string test;              // "pp512", "tg64", "tg64 @ d2048", "tg64 x16"
+  double tokens_per_second = 0;  // median of the runs, all sequences together
+  std::vector<double> runs;
+};
+
+// Random tokens of a fixed seed; nothing is drawn from the logits, as in llama-bench. Throws too_long where depth and
+// tokens do not fit the engine's context.
+std::vector<Speed> measure_speed(engine::Engine& engine, const SpeedOptions& options);
+
+// The most memory this process has had resident, in bytes.
+std::size_t peak_memory();
+
+}  // namespace hearth::evaluate
