@@ -27,7 +27,8 @@ void write_all(int file, std::span<const std::byte> bytes, std::uint64_t positio
 
 AtomicFile::AtomicFile(std::filesystem::path path) : path_(std::move(path)), temporary_(path_.string() + ".XXXXXX") {
   file_ = ::mkostemp(temporary_.data(), O_CLOEXEC);
-  if (file_ < 0) throw Error(Code::io, std::strerror(errno), path_.string(), "check that its folder exists and is writable");
+  if (file_ < 0)
+    throw Error(Code::io, std::strerror(errno), path_.string(), "check that its folder exists and is writable");
   const mode_t mask = ::umask(0);
   ::umask(mask);
   ::fchmod(file_, 0666 & ~mask);

@@ -29,7 +29,8 @@ CpuFeatures detect() {
   const bool fma = (c >> 12) & 1, f16c = (c >> 29) & 1;
   if (!__get_cpuid_count(7, 0, &a, &b, &c, &d)) return features;
   features.avx2 = ymm && fma && f16c && ((b >> 5) & 1) && ((b >> 8) & 1);
-  features.avx512 = features.avx2 && zmm && ((b >> 16) & 1) && ((b >> 17) & 1) && ((b >> 30) & 1) && ((b >> 31) & 1) && ((c >> 11) & 1);
+  features.avx512 = features.avx2 && zmm && ((b >> 16) & 1) && ((b >> 17) & 1) && ((b >> 30) & 1) && ((b >> 31) & 1) &&
+                    ((c >> 11) & 1);
   if (__get_cpuid_count(7, 1, &a, &b, &c, &d)) {
     features.avx_vnni = features.avx2 && ((a >> 4) & 1);
     features.avx512_bf16 = features.avx512 && ((a >> 5) & 1);

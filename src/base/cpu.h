@@ -6,10 +6,10 @@
 namespace hearth {
 
 struct CpuFeatures {
-  bool avx2 = false;         // with FMA, F16C and BMI2
-  bool avx512 = false;       // F, BW, VL, DQ and VNNI, and the system saves the registers
+  bool avx2 = false;    // with FMA, F16C and BMI2
+  bool avx512 = false;  // F, BW, VL, DQ and VNNI, and the system saves the registers
   bool avx512_bf16 = false;
-  bool avx_vnni = false;     // the 256-bit form
+  bool avx_vnni = false;  // the 256-bit form
 };
 
 const CpuFeatures& cpu_features();

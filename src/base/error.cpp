@@ -4,7 +4,8 @@
 
 namespace hearth {
 
-Error::Error(Code code, std::string_view what, std::string_view where, std::string_view advice) : code_(code), line_(what) {
+Error::Error(Code code, std::string_view what, std::string_view where, std::string_view advice)
+    : code_(code), line_(what) {
   for (std::string_view part : {where, advice})
     if (!part.empty()) line_.append(", ").append(part);
   for (char& c : line_)  // one line, whatever a file's keys or names hold

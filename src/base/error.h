@@ -8,15 +8,15 @@
 namespace hearth {
 
 enum class Code {
-  usage,          // the caller asked for something that makes no sense
-  bad_input,      // a file, request or text from outside is at fault
-  not_found,      // a file, key, tensor or name is not there
-  unsupported,    // understood, and not something this program does
-  too_long,       // does not fit: a prompt longer than its context
+  usage,        // the caller asked for something that makes no sense
+  bad_input,    // a file, request or text from outside is at fault
+  not_found,    // a file, key, tensor or name is not there
+  unsupported,  // understood, and not something this program does
+  too_long,     // does not fit: a prompt longer than its context
   out_of_memory,
-  io,             // the system refused a read, a write, a connection
+  io,  // the system refused a read, a write, a connection
   cancelled,
-  internal,       // our own mistake
+  internal,  // our own mistake
 };
 
 // Reads as one line: WHAT, WHERE, WHAT TO DO. `where` and `advice` may be empty.
@@ -39,5 +39,4 @@ namespace detail {
 }  // namespace hearth
 
 // For our own mistakes only: never reached by input, however bad.
-#define HEARTH_CHECK(condition) \
-  ((condition) ? void(0) : ::hearth::detail::check_failed(#condition, __FILE__, __LINE__))
+#define HEARTH_CHECK(condition) ((condition) ? void(0) : ::hearth::detail::check_failed(#condition, __FILE__, __LINE__))
