@@ -1,0 +1,57 @@
+#include "base/atomic_file.h"
+
+#include <gtest/gtest.h>
+
+#include <fstream>
+#include <iterator>
+
+#include "base/error.h"
+#include "temporary.h"
+
+namespace hearth {
+namespace {
+
+std::string content(const std::filesystem::path& path) {
+  std::ifstream file(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
+TEST(AtomicFile, AppearsWholeAtCommit) {
+  const tests::TemporaryFolder folder;
+  const auto path = folder.path() / "a.txt";
+  std::ofstream(path) << "old";
+  {
+    AtomicFile file(path);
+    file.write("new ");
+    file.write("text");
+    EXPECT_EQ(file.position(), 8u);
+    file.write_at(0, std::as_bytes(std::span("N", 1)));
+    EXPECT_EQ(file.position(), 8u);
+    EXPECT_EQ(content(path), "old");
+    file.commit();
+  }
+  EXPECT_EQ(content(path), "New text");
+  EXPECT_EQ(std::distance(std::filesystem::directory_iterator(folder.path()), {}), 1);
+  EXPECT_EQ(std::filesystem::status(path).permissions() & std::filesystem::perms::owner_all,
+            std::filesystem::perms::owner_read | std::filesystem::perms::owner_write);
+}
+
+TEST(AtomicFile, LeavesNothingWithoutCommit) {
+  const tests::TemporaryFolder folder;
+  { AtomicFile(folder.path() / "a.txt").write("half"); }
+  EXPECT_TRUE(std::filesystem::is_empty(folder.path()));
+}
+
+TEST(AtomicFile, NamesAFolderThatIsMissing) {
+  const tests::TemporaryFolder folder;
+  try {
+    AtomicFile file(folder.path() / "none" / "a.txt");
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), Code::io);
+    EXPECT_NE(std::string_view(error.what()).find("none/a.txt"), std::string_view::npos);
+  }
+}
+
+}  // namespace
+}  // namespace hearth

@@ -1,0 +1,50 @@
+#include "base/mapped_file.h"
+
+#include <gtest/gtest.h>
+
+#include <fstream>
+
+#include "base/error.h"
+#include "temporary.h"
+
+namespace hearth {
+namespace {
+
+Code fault(const std::filesystem::path& path) {
+  try {
+    MappedFile file(path);
+  } catch (const Error& error) {
+    EXPECT_NE(std::string_view(error.what()).find(path.string()), std::string_view::npos);
+    return error.code();
+  }
+  return Code::internal;
+}
+
+TEST(MappedFile, ShowsTheFilesBytesAndMoves) {
+  const tests::TemporaryFolder folder;
+  const auto path = folder.path() / "a";
+  std::ofstream(path) << "hearth";
+  MappedFile file(path);
+  ASSERT_EQ(file.bytes().size(), 6u);
+  EXPECT_EQ(file.bytes()[5], std::byte{'h'});
+  file.read_ahead();
+  MappedFile moved(std::move(file));
+  EXPECT_EQ(moved.path(), path);
+  EXPECT_EQ(moved.bytes()[0], std::byte{'h'});
+  std::ofstream(folder.path() / "b") << "other";
+  MappedFile other(folder.path() / "b");
+  other = std::move(moved);
+  EXPECT_EQ(other.bytes().size(), 6u);
+}
+
+TEST(MappedFile, NamesWhatCannotBeMapped) {
+  const tests::TemporaryFolder folder;
+  EXPECT_EQ(fault(folder.path() / "absent"), Code::not_found);
+  EXPECT_EQ(fault(folder.path()), Code::bad_input);
+  std::ofstream(folder.path() / "empty");
+  EXPECT_EQ(fault(folder.path() / "empty"), Code::bad_input);
+  EXPECT_EQ(fault(folder.path() / "empty" / "below"), Code::not_found);
+}
+
+}  // namespace
+}  // namespace hearth
