@@ -38,6 +38,8 @@ def cpu_flags(level):
                              ("avx512_vnni", "GGML_AVX512_VNNI"), ("avx512_bf16", "GGML_AVX512_BF16")):
             if f" {word} " in info:
                 flags.append(f"{switch}=ON")
+                if word == "avx512f":  # ik_llama.cpp asks for these by macro and has no switch for them
+                    flags += [f"CMAKE_{language}_FLAGS=-mavx512vl -mavx512dq" for language in ("C", "CXX")]
     return ["-D" + flag for flag in flags]
 
 
