@@ -17,12 +17,14 @@ std::string_view read_string(Reader& reader, std::string_view what) {
 
 // A count of things that take at least `smallest` bytes each: what cannot lie in the file is refused before memory is
 // asked for.
-std::uint64_t read_count(Reader& reader, std::string_view what, std::uint64_t smallest) {
+std::uint64_t read_count(Reader& reader, std::string_view what, std::uint64_t smallest, std::string_view of = {}) {
   const auto count = reader.read<std::uint64_t>(what);
   if (count > reader.left() / smallest)
-    reader.fail(fmt::format("{} is {}, more than the {} bytes left can hold", what, count, reader.left()));
+    reader.fail(fmt::format("{}{} is {}, more than the {} bytes left can hold", what, of, count, reader.left()));
   return count;
 }
+
+constexpr std::string_view length_of = "the length of ";
 
 template <class T>
 T read_scalar(Reader& reader, std::string_view key) {
@@ -40,7 +42,7 @@ T read_scalar(Reader& reader, std::string_view key) {
 template <class T>
 std::vector<T> read_items(Reader& reader, std::string_view key) {
   constexpr std::uint64_t smallest = std::is_same_v<T, std::string> ? sizeof(std::uint64_t) : sizeof(T);
-  const std::uint64_t count = read_count(reader, key, smallest);
+  const std::uint64_t count = read_count(reader, length_of, smallest, key);
   std::vector<T> items;
   if constexpr (std::is_same_v<T, std::string> || std::is_same_v<T, bool>) {
     items.reserve(count);
@@ -62,7 +64,7 @@ Array read_array(Reader& reader, std::string_view key, std::size_t depth) {
   Array result;
   const auto number = reader.read<std::uint32_t>(key);
   if (number == array_number) {
-    const std::uint64_t count = read_count(reader, key, sizeof(std::uint32_t) + sizeof(std::uint64_t));
+    const std::uint64_t count = read_count(reader, length_of, sizeof(std::uint32_t) + sizeof(std::uint64_t), key);
     std::vector<Value> items;
     items.reserve(count);
     for (std::uint64_t i = 0; i < count; ++i) items.push_back({read_array(reader, key, depth + 1)});

@@ -78,9 +78,9 @@ TEST(Parse, NamesAFaultyHead) {
   EXPECT_EQ(fault([](Image& i) { i.version = 3u << 24; }, Code::unsupported),
             "a big-endian GGUF file; only little-endian ones are read, test.gguf");
   EXPECT_EQ(fault([](Image& i) { i.tensor_count = 1u << 20; }),
-            "the number of tensors is 1048576, more than the 456 bytes left can hold, test.gguf at byte 16");
+            "the number of tensors is 1048576, more than the 464 bytes left can hold, test.gguf at byte 16");
   EXPECT_EQ(fault([](Image& i) { i.entry_count = ~std::uint64_t{1}; }),
-            "the number of keys is 18446744073709551614, more than the 448 bytes left can hold, test.gguf at byte 24");
+            "the number of keys is 18446744073709551614, more than the 456 bytes left can hold, test.gguf at byte 24");
 }
 
 TEST(Parse, NamesAFaultyKey) {
@@ -95,20 +95,20 @@ TEST(Parse, NamesAFaultyKey) {
 
 TEST(Parse, NamesAFaultyValue) {
   EXPECT_EQ(fault([](Image& i) { i.entries[1].second = u32(13) + u32(0); }),
-            "llama.block_count has the unknown value type 13, test.gguf at byte 94");
+            "llama.block_count has the unknown value type 13, test.gguf at byte 98");
   EXPECT_EQ(fault([](Image& i) { i.entries[1].second = u32(7) + "\2"; }),
-            "llama.block_count holds a boolean of 2, neither 0 nor 1, test.gguf at byte 95");
+            "llama.block_count holds a boolean of 2, neither 0 nor 1, test.gguf at byte 99");
   EXPECT_EQ(fault([](Image& i) { i.entries[0].second = u32(8) + u64(100000); }),
-            "truncated: general.architecture needs 100000 bytes, 395 are left, test.gguf at byte 64");
-  EXPECT_EQ(
-      fault([](Image& i) { i.entries[2].second = u32(9) + u32(8) + u64(std::uint64_t{1} << 60); }),
-      "tokenizer.ggml.tokens is 1152921504606846976, more than the 299 bytes left can hold, test.gguf at byte 143");
+            "truncated: general.architecture needs 100000 bytes, 416 are left, test.gguf at byte 64");
+  EXPECT_EQ(fault([](Image& i) { i.entries[2].second = u32(9) + u32(8) + u64(std::uint64_t{1} << 60); }),
+            "the length of tokenizer.ggml.tokens is 1152921504606846976, more than the 333 bytes left can hold, "
+            "test.gguf at byte 147");
   EXPECT_EQ(fault([](Image& i) { i.entries[2].second = u32(9) + u32(77) + u64(0); }),
-            "tokenizer.ggml.tokens has the unknown value type 77, test.gguf at byte 135");
+            "tokenizer.ggml.tokens has the unknown value type 77, test.gguf at byte 139");
   std::string deep = u32(9);
   for (int depth = 0; depth < 6; ++depth) deep += u32(9) + u64(1);
   EXPECT_EQ(fault([&](Image& i) { i.entries[3].second = deep; }),
-            "nested nests arrays deeper than 4, test.gguf at byte 228");
+            "nested nests arrays deeper than 4, test.gguf at byte 232");
   EXPECT_EQ(fault([](Image& i) { i.entries[1].first = "general.alignment"; }),
             "general.alignment is 2, not a power of two from 8 to 2^31, test.gguf");
   EXPECT_EQ(fault([](Image& i) {
@@ -126,11 +126,11 @@ TEST(Parse, NamesAFaultyTensor) {
   EXPECT_EQ(fault([](Image& i) { i.tensors[1].name = "a\tb"; }),
             "the tensor name \"a b\" holds a control character, test.gguf");
   EXPECT_EQ(fault([](Image& i) { i.tensors[1].shape = {}; }),
-            "tensor blk.0.weight has 0 dimensions, 1 to 4 are allowed, test.gguf at byte 285");
+            "tensor blk.0.weight has 0 dimensions, 1 to 4 are allowed, test.gguf at byte 287");
   EXPECT_EQ(fault([](Image& i) {
               i.tensors[1].shape = {32, 1, 1, 1, 1};
             }),
-            "tensor blk.0.weight has 5 dimensions, 1 to 4 are allowed, test.gguf at byte 285");
+            "tensor blk.0.weight has 5 dimensions, 1 to 4 are allowed, test.gguf at byte 287");
   EXPECT_EQ(fault([](Image& i) {
               i.tensors[1].shape = {32, 0};
             }),
@@ -150,7 +150,7 @@ TEST(Parse, NamesAFaultyTensor) {
   EXPECT_EQ(fault([](Image& i) { i.tensors[1].type = 16; }, Code::unsupported),
             "tensor blk.0.weight is of type 16 (IQ2_XXS), which this program does not read, test.gguf");
   EXPECT_EQ(fault([](Image& i) { i.tensors[1].offset = 33; }),
-            "tensor blk.0.weight starts at 33, not a multiple of the alignment 32, test.gguf at byte 313");
+            "tensor blk.0.weight starts at 33, not a multiple of the alignment 32, test.gguf at byte 315");
   EXPECT_EQ(fault([](Image& i) { i.tensors[1].offset = 64; }),
             "tensor blk.0.weight lies outside the file: 102 bytes from 64, of 160, test.gguf, "
             "the file is damaged or not complete");
@@ -183,11 +183,8 @@ TEST(Parse, SurvivesEveryFlippedByte) {
 }
 
 TEST(Parse, RefusesEveryTruncation) {
-  Image image = Image::valid();
-  image.alignment = 1;  // no padding at the end that could be missed
-  image.entries.push_back({"general.alignment", u32(4) + u32(8)});
   const std::string valid = Image::valid().bytes();
-  const std::size_t end = valid.find_last_of('q') + 1;
+  const std::size_t end = valid.find_last_of('q') + 1;  // padding at the end may be missing
   EXPECT_NO_THROW(parse(valid.substr(0, end)));
   for (std::size_t length = 0; length < end; ++length) EXPECT_THROW(parse(valid.substr(0, length)), Error) << length;
 }

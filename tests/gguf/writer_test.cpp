@@ -129,10 +129,10 @@ TEST(Writer, RefusesWhatTheFormatDoesNotAllow) {
     return "no fault";
   };
   using tensor::Type;
-  EXPECT_EQ(refuse({}, {{"abc", Type::f32, {1}}, {"abc", Type::f32, {1}}}), "tensor abc appears twice");
-  EXPECT_EQ(refuse({}, {{"abc", Type::q8_0, {33}}}),
+  EXPECT_EQ(refuse(Metadata(), {{"abc", Type::f32, {1}}, {"abc", Type::f32, {1}}}), "tensor abc appears twice");
+  EXPECT_EQ(refuse(Metadata(), {{"abc", Type::q8_0, {33}}}),
             "tensor abc has rows of 33, not a multiple of the 32 weights in a block of Q8_0");
-  EXPECT_EQ(refuse({}, {{"abc", Type::f32, {}}}), "tensor abc has 0 dimensions, 1 to 4 are allowed");
+  EXPECT_EQ(refuse(Metadata(), {{"abc", Type::f32, {}}}), "tensor abc has 0 dimensions, 1 to 4 are allowed");
   Metadata metadata("/x");
   metadata.set("general.alignment", {std::uint32_t{3}});
   EXPECT_EQ(refuse(metadata, {}), "general.alignment is 3, not a power of two from 8 to 2^31");
