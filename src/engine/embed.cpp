@@ -1,0 +1,128 @@
+#include "engine/embed.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+
+#include "base/error.h"
+
+namespace hearth::engine {
+
+namespace {
+
+constexpr std::size_t batch_tokens = 2048;
+
+Pooling pooling_of(const gguf::Metadata& metadata) {
+  const std::string key = metadata.string("general.architecture") + ".pooling_type";
+  switch (metadata.integer(key, 1)) {
+    case 0:
+    case 1: return Pooling::mean;
+    case 2: return Pooling::cls;
+    case 3: return Pooling::last;
+    default: throw Error(Code::unsupported, fmt::format("pooling type {}", metadata.integer(key)), key);
+  }
+}
+
+// A piece of a text, as the model reads it.
+struct Piece {
+  std::size_t text;
+  std::vector<Token> tokens;
+};
+
+// `tokens` in pieces of at most `limit`, each with the special tokens that the whole had at its ends.
+std::vector<std::vector<Token>> cut(std::vector<Token> tokens, std::size_t limit, const text::Tokenizer& tokenizer) {
+  if (tokens.size() <= limit) return {std::move(tokens)};
+  const auto control = [&](Token token) { return tokenizer.kind(token) == text::TokenKind::control; };
+  const auto first = std::find_if_not(tokens.begin(), tokens.end(), control);
+  const auto last = std::find_if_not(tokens.rbegin(), std::make_reverse_iterator(first), control).base();
+  const std::vector<Token> before(tokens.begin(), first), after(last, tokens.end());
+  const std::size_t room = limit > before.size() + after.size() ? limit - before.size() - after.size() : 1;
+  std::vector<std::vector<Token>> pieces;
+  for (auto at = first; at < last;) {
+    const auto end = at + std::min<std::ptrdiff_t>(std::ptrdiff_t(room), last - at);
+    std::vector<Token> piece(before);
+    piece.insert(piece.end(), at, end);
+    piece.insert(piece.end(), after.begin(), after.end());
+    pieces.push_back(std::move(piece));
+    at = end;
+  }
+  return pieces;
+}
+
+void normalise(std::vector<float>& vector) {
+  const double square = std::inner_product(vector.begin(), vector.end(), vector.begin(), 0.0);
+  if (square <= 0) return;
+  const auto factor = float(1 / std::sqrt(square));
+  for (float& value : vector) value *= factor;
+}
+
+}  // namespace
+
+Embedder::Embedder(std::shared_ptr<Engine> engine) : engine_(std::move(engine)) {
+  const auto& metadata = engine_->model().file().metadata();
+  if (!engine_->model().is_encoder())
+    throw Error(Code::unsupported, "the model is no encoder", metadata.origin(), "take an embedding model");
+  pooling_ = pooling_of(metadata);
+}
+
+std::vector<std::vector<float>> Embedder::embed(std::span<const std::string> texts, const EmbedOptions& options) {
+  const std::size_t width = this->width(), limit = engine_->context_length();
+  if (options.dimensions > width)
+    throw Error(Code::usage, fmt::format("{} dimensions asked for and the model gives {}", options.dimensions, width));
+
+  std::vector<Piece> pieces;
+  for (std::size_t i = 0; i < texts.size(); ++i) {
+    auto tokens = engine_->tokenizer().encode(texts[i]);
+    if (tokens.size() > limit && options.long_text == LongText::refuse)
+      throw Error(Code::too_long, fmt::format("text {} has {} tokens and the model reads {}", i, tokens.size(), limit));
+    auto parts = cut(std::move(tokens), limit, engine_->tokenizer());
+    if (options.long_text == LongText::truncate) parts.resize(1);
+    for (auto& part : parts)
+      if (!part.empty()) pieces.push_back({i, std::move(part)});
+  }
+  std::vector<const Piece*> order;
+  for (const Piece& piece : pieces) order.push_back(&piece);
+  std::stable_sort(order.begin(), order.end(), [](const Piece* a, const Piece* b) { return a->tokens.size() < b->tokens.size(); });
+
+  std::vector<std::vector<float>> vectors(texts.size(), std::vector<float>(width));
+  std::vector<double> weight(texts.size());
+  std::vector<float> out;
+  for (auto begin = order.begin(); begin < order.end();) {
+    std::vector<model::Segment> segments;
+    std::size_t rows = 0;
+    auto end = begin;
+    for (; end < order.end() && (rows == 0 || rows + (*end)->tokens.size() <= batch_tokens); ++end) {
+      segments.push_back({.tokens = (*end)->tokens, .want = model::Segment::Want::all});
+      rows += (*end)->tokens.size();
+    }
+    out.resize(rows * width);
+    engine_->forward(segments, {out.data(), rows, width});
+    const float* row = out.data();
+    for (; begin < end; ++begin) {
+      const std::size_t count = (*begin)->tokens.size();
+      std::vector<float> pooled(width);
+      if (pooling_ == Pooling::mean) {
+        for (std::size_t i = 0; i < count; ++i)
+          for (std::size_t j = 0; j < width; ++j) pooled[j] += row[i * width + j] / float(count);
+      } else {
+        const float* chosen = row + (pooling_ == Pooling::cls ? 0 : count - 1) * width;
+        std::copy_n(chosen, width, pooled.begin());
+      }
+      if (options.normalise) normalise(pooled);  // so that each piece of a long text counts alike
+      for (std::size_t j = 0; j < width; ++j) vectors[(*begin)->text][j] += pooled[j];
+      ++weight[(*begin)->text];
+      row += count * width;
+    }
+  }
+  for (std::size_t i = 0; i < vectors.size(); ++i) {
+    if (weight[i] > 1)
+      for (float& value : vectors[i]) value /= float(weight[i]);
+    if (options.dimensions) vectors[i].resize(options.dimensions);
+    if (options.normalise) normalise(vectors[i]);
+  }
+  return vectors;
+}
+
+}  // namespace hearth::engine
