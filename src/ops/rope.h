@@ -13,14 +13,15 @@ namespace hearth::ops {
 enum class RopeScaling { none, linear, yarn };
 
 struct RopeOptions {
-  std::size_t dimensions = 0;      // rotated part of a head, even; the rest passes through
+  std::size_t dimensions = 0;  // rotated part of a head, even; the rest passes through
   float frequency_base = 10000;
-  bool pairs_adjacent = false;     // (0,1)(2,3)... as in the Llama GGUF layout, else halves (0,d/2)... as in NeoX
+  bool pairs_adjacent = false;  // (0,1)(2,3)... as in the Llama GGUF layout, else halves (0,d/2)... as in NeoX
   RopeScaling scaling = RopeScaling::none;
-  float factor = 1;                // linear, yarn: context is stretched by this much
-  float original_context = 0;      // yarn
+  float factor = 1;            // linear, yarn: context is stretched by this much
+  float original_context = 0;  // yarn
   float extension_factor = 1, attention_factor = 1, beta_fast = 32, beta_slow = 1;  // yarn
-  std::span<const float> frequency_factors;  // [dimensions / 2], divides each frequency (Llama 3, Phi-3 long); may be empty
+  std::span<const float> frequency_factors =
+      {};  // [dimensions / 2], divides each frequency (Llama 3, Phi-3 long); may be empty
 };
 
 // Angles are prepared once for an options set; rows are [tokens, heads * head_width].
@@ -33,10 +34,11 @@ class Rope {
   void backward(ThreadPool& pool, tensor::Rows dx, std::size_t heads, std::span<const std::int32_t> positions) const;
 
  private:
-  void rotate(ThreadPool& pool, tensor::Rows x, std::size_t heads, std::span<const std::int32_t> positions, float direction) const;
+  void rotate(ThreadPool& pool, tensor::Rows x, std::size_t heads, std::span<const std::int32_t> positions,
+              double direction) const;
   RopeOptions options_;
-  std::vector<float> frequencies_;  // [dimensions / 2], all scalings applied
-  float magnitude_ = 1;             // YaRN's factor on both sine and cosine
+  std::vector<double> frequencies_;  // [dimensions / 2], all scalings applied
+  double magnitude_ = 1;             // YaRN's factor on both sine and cosine
 };
 
 }  // namespace hearth::ops

@@ -1,0 +1,66 @@
+#include "kernels/kernels.h"
+
+#include <atomic>
+#include <cstdlib>
+#include <string>
+#include <vector>
+
+#include "base/cpu.h"
+#include "base/error.h"
+
+namespace hearth::kernels {
+
+extern const VectorKernels generic_vector;
+#if defined(__x86_64__)
+extern const VectorKernels avx2_vector, avx512_vector;
+#endif
+
+namespace {
+
+std::vector<const Table*> find_available() {
+  std::vector<const Table*> tables;
+#if defined(__x86_64__)
+  static const Table avx512{"avx512", &avx512_vector}, avx2{"avx2", &avx2_vector};
+  if (cpu_features().avx512) tables.push_back(&avx512);
+  if (cpu_features().avx2) tables.push_back(&avx2);
+#endif
+  static const Table generic{"generic", &generic_vector};
+  tables.push_back(&generic);
+  return tables;
+}
+
+const Table& find(std::string_view name) {
+  std::string known;
+  for (const Table* table : available()) {
+    if (table->name == name) return *table;
+    known += (known.empty() ? "" : ", ") + std::string(table->name);
+  }
+  throw Error(Code::not_found, "no kernels for '" + std::string(name) + "' on this machine", {}, "there are " + known);
+}
+
+const Table& choose() {
+  const char* const asked = std::getenv("HEARTH_CPU");
+  return asked && *asked ? find(asked) : *available().front();
+}
+
+std::atomic<const Table*>& current() {
+  static std::atomic<const Table*> table{&choose()};
+  return table;
+}
+
+}  // namespace
+
+std::span<const Table* const> available() {
+  static const std::vector<const Table*> tables = find_available();
+  return tables;
+}
+
+const Table& active() {
+  return *current().load(std::memory_order_relaxed);
+}
+
+void use(std::string_view name) {
+  current().store(&find(name), std::memory_order_relaxed);
+}
+
+}  // namespace hearth::kernels

@@ -1,0 +1,13 @@
+// One instruction set's arithmetic.
+#pragma once
+
+namespace hearth::kernels {
+
+struct VectorKernels;
+
+struct Table {
+  const char* name;  // "generic", "avx2", "avx512"
+  const VectorKernels* vectors;
+};
+
+}  // namespace hearth::kernels
