@@ -54,4 +54,12 @@ void MappedFile::read_ahead() const noexcept {
   ::madvise(const_cast<std::byte*>(data_), size_, MADV_WILLNEED);
 }
 
+void MappedFile::release(std::span<const std::byte> part) const noexcept {
+  if (part.data() < data_ || part.data() + part.size() > data_ + size_) return;
+  static const auto page = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
+  const auto begin = static_cast<std::size_t>(part.data() - data_), end = begin + part.size();
+  const std::size_t first = (begin + page - 1) / page * page;  // whole pages only: the rest is a neighbour's
+  if (first < end) ::madvise(const_cast<std::byte*>(data_) + first, (end - first) / page * page, MADV_DONTNEED);
+}
+
 }  // namespace hearth

@@ -21,6 +21,10 @@ class MappedFile {
   // Asks the system to read the whole file ahead, without waiting for it.
   void read_ahead() const noexcept;
 
+  // Lets the system take back the memory of `part`; it is read again where it is touched again. A part of another file
+  // is left alone.
+  void release(std::span<const std::byte> part) const noexcept;
+
  private:
   std::filesystem::path path_;
   const std::byte* data_ = nullptr;

@@ -37,6 +37,16 @@ TEST(MappedFile, ShowsTheFilesBytesAndMoves) {
   EXPECT_EQ(other.bytes().size(), 6u);
 }
 
+TEST(MappedFile, ReadsAgainWhatWasReleased) {
+  const tests::TemporaryFolder folder;
+  std::ofstream(folder.path() / "a") << std::string(20000, 'x');
+  const MappedFile file(folder.path() / "a");
+  EXPECT_EQ(file.bytes()[10000], std::byte{'x'});
+  file.release(file.bytes().subspan(1));
+  file.release(std::as_bytes(std::span("not in the file")));
+  EXPECT_EQ(file.bytes()[10000], std::byte{'x'});
+}
+
 TEST(MappedFile, NamesWhatCannotBeMapped) {
   const tests::TemporaryFolder folder;
   EXPECT_EQ(fault(folder.path() / "absent"), Code::not_found);
