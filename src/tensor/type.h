@@ -36,8 +36,8 @@ struct TypeInfo {
   std::size_t block_bytes;
   // blocks -> weights; `count` is a multiple of block_weights. The definition of the format.
   void (*decode)(const std::byte* blocks, float* weights, std::size_t count);
-  // weights -> blocks, least (importance-weighted) squared error; importance may be null, else one number >= 0 a weight.
-  // Null where the type holds no weights (i32).
+  // weights -> blocks, least (importance-weighted) squared error; importance may be null, else one number >= 0 a
+  // weight. Null where the type holds no weights (i32).
   void (*encode)(const float* weights, const float* importance, std::byte* blocks, std::size_t count);
 };
 

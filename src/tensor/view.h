@@ -34,8 +34,8 @@ struct RowsOf {
   RowsOf(T* d, std::size_t c, std::size_t w) : data(d), count(c), width(w), stride(w) {}
   RowsOf(T* d, std::size_t c, std::size_t w, std::size_t s) : data(d), count(c), width(w), stride(s) {}
   template <class U>
-    requires(!__is_same(U, T))
-  RowsOf(const RowsOf<U>& other) : data(other.data), count(other.count), width(other.width), stride(other.stride) {}
+  requires(!__is_same(U, T)) RowsOf(const RowsOf<U>& other)
+      : data(other.data), count(other.count), width(other.width), stride(other.stride) {}
 
   T* row(std::size_t index) const { return data + index * stride; }
 };
