@@ -30,6 +30,7 @@ TokenTable::TokenTable(const text::Tokenizer& tokenizer) : TokenTable(texts_of(t
 
 TokenTable::TokenTable(const std::vector<std::string>& texts, std::vector<Token> endings)
     : endings_(std::move(endings)) {
+  std::erase_if(endings_, [&](Token token) { return token < 0 || std::size_t(token) >= texts.size(); });
   std::sort(endings_.begin(), endings_.end());
   starts_.push_back(0);
   for (std::size_t i = 0; i < texts.size(); ++i) {
