@@ -36,6 +36,7 @@ class KvCache {
   ops::KvType type_;
   std::byte* memory_ = nullptr;
   std::size_t reserved_ = 0;
+  std::size_t key_block_ = 0, value_block_ = 0;  // bytes of one layer's
 };
 
 }  // namespace hearth::model

@@ -1,0 +1,37 @@
+#include "model/model.h"
+
+#include "runner.h"
+#include "shared.h"
+
+using namespace hearth;
+
+namespace {
+
+// The ten largest logits after each prompt of real_models.json: the same first token, each within 1.0.
+void expect_top_ten(const std::string& file) {
+  const auto expected = tests::read_json(tests::shared() / "conformance/real_models.json")[file];
+  tests::Runner runner(model::Model::open(tests::models() / file));
+  for (const auto& prompt : expected["prompts"]) {
+    SCOPED_TRACE(prompt["text"].get<std::string>());
+    const auto tokens = prompt["tokens"].get<std::vector<Token>>();
+    const auto cache = runner.model->new_cache(64);
+    const std::vector<float> logits = runner.feed(cache.get(), tokens, model::Segment::Want::last);
+    EXPECT_EQ(std::max_element(logits.begin(), logits.end()) - logits.begin(), prompt["top10"][0][0].get<long>());
+    for (const auto& [token, logit] : prompt["top10"].get<std::vector<std::pair<std::size_t, float>>>())
+      EXPECT_NEAR(logits.at(token), logit, 1.0) << "token " << token;
+  }
+}
+
+TEST(Model, SmolLm2AgreesWithTheReference) {
+  HEARTH_NEEDS_SHARED();
+  HEARTH_NEEDS_MODEL("SmolLM2-135M-Instruct.Q4_1.gguf");
+  expect_top_ten("SmolLM2-135M-Instruct.Q4_1.gguf");
+}
+
+TEST(Model, Gemma3AgreesWithTheReference) {
+  HEARTH_NEEDS_SHARED();
+  HEARTH_NEEDS_MODEL("gemma-3-270m-q4_k_m.gguf");
+  expect_top_ten("gemma-3-270m-q4_k_m.gguf");
+}
+
+}  // namespace
