@@ -14,10 +14,10 @@ namespace hearth::model {
 
 // Rotary settings that the caller wants in place of the file's. Empty: what the file says.
 struct RopeOverride {
-  std::optional<float> frequency_base;
-  std::optional<ops::RopeScaling> scaling;
-  std::optional<float> factor;  // without a scaling: the file's, or linear
-  std::optional<float> original_context;
+  std::optional<float> frequency_base = {};
+  std::optional<ops::RopeScaling> scaling = {};
+  std::optional<float> factor = {};  // without a scaling: the file's, or linear
+  std::optional<float> original_context = {};
 };
 
 struct Rotary {

@@ -4,7 +4,6 @@
 #include <sys/mman.h>
 
 #include "base/error.h"
-#include "base/reader.h"
 
 namespace hearth::model {
 
@@ -12,10 +11,9 @@ namespace {
 
 constexpr std::size_t page = 4096;
 
-// Bytes of one layer's keys (or values): every head's rows in one block, blocks at whole pages.
-std::size_t block_bytes(std::size_t heads, std::size_t capacity, std::size_t row_bytes) {
-  const std::uint64_t bytes = checked_multiply(checked_multiply(heads, capacity, "KV cache"), row_bytes, "KV cache");
-  return static_cast<std::size_t>(checked_add(bytes, page - 1, "KV cache") / page * page);
+[[noreturn]] void refuse(std::size_t capacity) {
+  throw Error(Code::out_of_memory, fmt::format("no room for the keys and values of a context of {} tokens", capacity),
+              {}, "choose a smaller context");
 }
 
 }  // namespace
@@ -23,17 +21,16 @@ std::size_t block_bytes(std::size_t heads, std::size_t capacity, std::size_t row
 KvCache::KvCache(const Layout& layout, std::size_t capacity, ops::KvType type)
     : layout_(layout), capacity_(capacity), type_(type) {
   if (capacity == 0) throw Error(Code::usage, "a context of 0 tokens", {}, "ask for at least 1");
-  key_block_ = block_bytes(layout.heads_kv, capacity, ops::kv_row_bytes(type, layout.key_width));
-  value_block_ = block_bytes(layout.heads_kv, capacity, ops::kv_row_bytes(type, layout.value_width));
-  reserved_ = static_cast<std::size_t>(
-      checked_multiply(checked_add(key_block_, value_block_, "KV cache"), layout.layers, "KV cache"));
+  constexpr std::size_t address_space = std::size_t{1} << 47;
+  const std::size_t key_bytes = layout.heads_kv * ops::kv_row_bytes(type, layout.key_width),
+                    value_bytes = layout.heads_kv * ops::kv_row_bytes(type, layout.value_width);
+  if (capacity > address_space / (layout.layers * (key_bytes + value_bytes))) refuse(capacity);
+  key_block_ = (capacity * key_bytes + page - 1) / page * page;
+  value_block_ = (capacity * value_bytes + page - 1) / page * page;
+  reserved_ = layout.layers * (key_block_ + value_block_);
   void* const memory =
       ::mmap(nullptr, reserved_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-  if (memory == MAP_FAILED)
-    throw Error(
-        Code::out_of_memory,
-        fmt::format("no room for the keys and values of a context of {} tokens ({} MB)", capacity, reserved_ >> 20), {},
-        "choose a smaller context");
+  if (memory == MAP_FAILED) refuse(capacity);
   memory_ = static_cast<std::byte*>(memory);
 }
 

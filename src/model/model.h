@@ -30,7 +30,7 @@ struct Segment {
 };
 
 struct OpenOptions {
-  RopeOverride rope;
+  RopeOverride rope = {};
 };
 
 struct ActiveAdapter {
