@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -56,6 +57,7 @@ class GrammarBuilder {
   // Throws bad_input where no text is of the grammar, too_long where it is too large once its counted repetitions
   // are written out (a million nodes).
   Grammar build(Rule root) const;
+  std::optional<Grammar> build_if_any(Rule root) const;  // nothing where no text is of the grammar
 
   struct Part {
     enum class Kind : std::uint8_t { literal, characters, sequence, choice, repeat, call } kind;

@@ -14,6 +14,8 @@ using Node = Automaton::Node;
 using Rule = Automaton::Rule;
 
 Expression GrammarBuilder::add(Part part) {
+  constexpr std::size_t most = 2'000'000;
+  if (parts_.size() >= most) throw Error(Code::too_long, "the grammar is too large", "more than two million parts");
   parts_.push_back(std::move(part));
   return Expression(parts_.size() - 1);
 }
@@ -95,14 +97,15 @@ class Compiler {
   Compiler(const std::vector<Part>& parts, const std::vector<Expression>& rules)
       : parts_(parts.begin(), parts.end()), bodies_(rules), nullable_(find_nullable(parts, rules)) {}
 
-  Automaton compile(Rule root) {
+  // Nothing where `root` never ends.
+  std::optional<Automaton> compile(Rule root) {
     for (Rule rule = 0; rule < bodies_.size(); ++rule) {  // repetitions add rules meanwhile
       starts_.push_back(add_node());
       ends_.push_back(add_node());
       emit(bodies_[rule], starts_[rule], ends_[rule], true);
     }
     result_.end = add_node();
-    drop_endless(root);
+    if (!drop_endless(root)) return {};
     result_.root = root;
     result_.may_be_empty = nullable_[bodies_[root]];
     arrange();
@@ -239,7 +242,7 @@ class Compiler {
   }
 
   // Takes out edges to nodes from which their rule cannot end, and calls of rules that never do.
-  void drop_endless(Rule root) {
+  bool drop_endless(Rule root) {
     std::vector<std::vector<Node>> before(chains_.size());
     std::vector<std::vector<From<Rule>>> calls_before(chains_.size());
     std::vector<std::vector<Node>> waiting(bodies_.size());
@@ -272,11 +275,11 @@ class Compiler {
         waiting[rule].clear();
       }
     }
-    if (!ending[root])
-      throw Error(Code::bad_input, "no text is of this grammar", {}, "every way through it goes on for ever");
+    if (!ending[root]) return false;
     std::erase_if(bytes_, [&](const auto& e) { return !useful[e.edge.target]; });
     std::erase_if(jumps_, [&](const auto& e) { return !useful[e.edge]; });
     std::erase_if(calls_, [&](const auto& e) { return !useful[e.edge.target] || !ending[e.edge.rule]; });
+    return true;
   }
 
   // Edges in the order of their sources.
@@ -359,8 +362,15 @@ class Compiler {
 
 }  // namespace
 
+std::optional<Grammar> GrammarBuilder::build_if_any(Rule root) const {
+  auto automaton = Compiler(parts_, rules_).compile(root);
+  if (!automaton) return {};
+  return Grammar(std::make_shared<const Automaton>(std::move(*automaton)));
+}
+
 Grammar GrammarBuilder::build(Rule root) const {
-  return Grammar(std::make_shared<const Automaton>(Compiler(parts_, rules_).compile(root)));
+  if (auto grammar = build_if_any(root)) return std::move(*grammar);
+  throw Error(Code::bad_input, "no text is of this grammar", {}, "every way through it goes on for ever");
 }
 
 }  // namespace hearth::sample
