@@ -150,7 +150,7 @@ void Transformer::norm_query_or_key(Step& step, const NormWeight& weight, tensor
 
 void Transformer::rotate(Step& step, std::size_t index, tensor::Rows x, std::size_t heads) const {
   const std::span<const std::int32_t> positions(step.scratch.positions);
-  if (!long_rope_) {
+  if (!long_rotation_) {
     if (const ops::Rope* rotation = rope(index, 0)) rotation->forward(step.pool, x, heads, positions.first(x.count));
     return;
   }

@@ -87,4 +87,8 @@ void Model::forward(ThreadPool& pool, std::span<const Segment> segments, Scratch
   parts_->transformer.forward(pool, segments, scratch, out, options);
 }
 
+void Model::forget(ThreadPool& pool, KvCache& cache, std::size_t first, std::size_t count) const {
+  parts_->transformer.forget(pool, cache, first, count);
+}
+
 }  // namespace hearth::model

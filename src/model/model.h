@@ -80,6 +80,10 @@ class Model {
   void forward(ThreadPool& pool, std::span<const Segment> segments, Scratch& scratch, tensor::Rows out,
                const ForwardOptions& options = {}) const;
 
+  // Makes room: positions [first, first + count) of the cache are forgotten, and what follows them moves down, its keys
+  // rotated back. Throws unsupported for families with learned places.
+  void forget(ThreadPool& pool, KvCache& cache, std::size_t first, std::size_t count) const;
+
  private:
   Model(gguf::File file, const OpenOptions& options);
   struct Parts;

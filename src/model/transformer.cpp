@@ -18,28 +18,6 @@ namespace hearth::model {
 
 namespace {
 
-std::optional<ops::Rope> make_rope(const Family& family, const Rotary& rotary, float base, bool scaled,
-                                   std::span<const float> factors) {
-  ops::RopeOptions options{.dimensions = rotary.dimensions,
-                           .frequency_base = base,
-                           .pairs_adjacent = family.position == Position::rope_pairs,
-                           .frequency_factors = factors};
-  if (scaled) {
-    options.scaling = rotary.scaling;
-    options.factor = rotary.factor;
-    options.original_context = static_cast<float>(rotary.original_context);
-    options.extension_factor = rotary.extension_factor;
-    options.attention_factor = rotary.attention_factor;
-    options.beta_fast = rotary.beta_fast;
-    options.beta_slow = rotary.beta_slow;
-    if (rotary.scaling != ops::RopeScaling::yarn && rotary.attention_factor != 1) {
-      options.scaling = ops::RopeScaling::yarn;  // which knows a factor on the magnitude, here without its ramp
-      options.extension_factor = 0;
-    }
-  }
-  return ops::Rope(options);
-}
-
 // One slope a head, a geometric series; heads beyond a power of two take every other one of the next series.
 // [arXiv 2108.12409, and its code]
 std::vector<float> alibi_slopes(std::size_t heads, float bias) {
@@ -58,20 +36,43 @@ Transformer::Transformer(const Family& family, const Hyperparameters& hyperparam
     : family_(family), h_(hyperparameters), weights_(weights) {
   const Rotary& rotary = h_.rotary;
   if (rotary.dimensions != 0) {
-    const std::span<const float> always =
-        weights.rope_factors.empty() ? weights.rope_factors_short : weights.rope_factors;
-    rope_ = make_rope(family, rotary, rotary.base, true, always);
-    if (weights.rope_factors.empty() && !weights.rope_factors_long.empty())
-      long_rope_ = make_rope(family, rotary, rotary.base, true, weights.rope_factors_long);
-    if (family.local_rope == LocalRope::unscaled) local_rope_ = make_rope(family, rotary, rotary.local_base, false, {});
+    const bool by_context = weights.rope_factors.empty() && !weights.rope_factors_long.empty();
+    rotation_ = make_rotation(rotary.base, true, by_context ? weights.rope_factors_short : weights.rope_factors);
+    if (by_context) long_rotation_ = make_rotation(rotary.base, true, weights.rope_factors_long);
+    if (family.local_rope == LocalRope::unscaled) local_rotation_ = make_rotation(rotary.local_base, false, {});
   }
   if (h_.alibi_bias != 0) slopes_ = alibi_slopes(h_.heads, h_.alibi_bias);
 }
 
-const ops::Rope* Transformer::rope(std::size_t layer, std::size_t context) const {
-  if (!h_.rotated[layer] || !rope_) return nullptr;
-  if (h_.sliding[layer] && local_rope_) return &*local_rope_;
-  return long_rope_ && context > h_.rotary.original_context ? &*long_rope_ : &*rope_;
+Transformer::Rotation Transformer::make_rotation(float base, bool scaled, std::span<const float> factors) const {
+  const Rotary& rotary = h_.rotary;
+  ops::RopeOptions options{.dimensions = rotary.dimensions,
+                           .frequency_base = base,
+                           .pairs_adjacent = family_.position == Position::rope_pairs,
+                           .frequency_factors = factors};
+  ops::RopeOptions turn = options;
+  if (scaled) {
+    options.scaling = rotary.scaling;
+    options.factor = rotary.factor;
+    options.original_context = static_cast<float>(rotary.original_context);
+    options.extension_factor = rotary.extension_factor;
+    options.beta_fast = rotary.beta_fast;
+    options.beta_slow = rotary.beta_slow;
+    if (rotary.scaling != ops::RopeScaling::yarn && rotary.attention_factor != 1) {
+      options.scaling = ops::RopeScaling::yarn;  // which knows a factor on the magnitude, here without its ramp
+      options.extension_factor = 0;
+    }
+    turn = options;
+    options.attention_factor = rotary.attention_factor;
+    if (options.extension_factor != 0) turn.attention_factor = 1 / (1 + 0.1f * std::log(rotary.factor));
+  }
+  return {.rope = ops::Rope(options), .turn = ops::Rope(turn)};
+}
+
+const Transformer::Rotation* Transformer::rotation_of(std::size_t layer, std::size_t context) const {
+  if (!h_.rotated[layer] || !rotation_) return nullptr;
+  if (h_.sliding[layer] && local_rotation_) return &*local_rotation_;
+  return long_rotation_ && context > h_.rotary.original_context ? &*long_rotation_ : &*rotation_;
 }
 
 ops::AttentionOptions Transformer::attention_options(std::size_t layer) const {

@@ -21,10 +21,16 @@ class Transformer {
   void forward(ThreadPool& pool, std::span<const Segment> segments, Model::Scratch& scratch, tensor::Rows out,
                const ForwardOptions& options) const;
 
+  // See Model::forget.
+  void forget(ThreadPool& pool, KvCache& cache, std::size_t first, std::size_t count) const;
+
   // What each layer computes with, for whoever runs it backwards.
   ops::AttentionOptions attention_options(std::size_t layer) const;
   // Null where the layer does not rotate; `context` is the cache's capacity.
-  const ops::Rope* rope(std::size_t layer, std::size_t context) const;
+  const ops::Rope* rope(std::size_t layer, std::size_t context) const {
+    const Rotation* const rotation = rotation_of(layer, context);
+    return rotation ? &rotation->rope : nullptr;
+  }
 
  private:
   // One pass through the layers.
@@ -39,12 +45,18 @@ class Transformer {
       if (options.tape) options.tape->keep(point, layer, rows);
     }
   };
+  struct Rotation {
+    ops::Rope rope;
+    ops::Rope turn;  // the same angles, for what was rotated before: without a factor on the magnitude
+  };
   struct Output {
     const Linear& linear;
     tensor::Rows y;
     bool accumulate = false;
   };
 
+  Rotation make_rotation(float base, bool scaled, std::span<const float> factors) const;
+  const Rotation* rotation_of(std::size_t layer, std::size_t context) const;
   void check(std::span<const Segment> segments, tensor::Rows out, bool gives_logits) const;
   std::size_t rows_at_once() const;
   void forward_pieces(ThreadPool& pool, Model::Scratch& scratch, tensor::Rows out, const ForwardOptions& options) const;
@@ -76,7 +88,7 @@ class Transformer {
   const Family& family_;
   const Hyperparameters& h_;
   const Weights& weights_;
-  std::optional<ops::Rope> rope_, long_rope_, local_rope_;
+  std::optional<Rotation> rotation_, long_rotation_, local_rotation_;
   std::vector<float> slopes_;
 };
 
