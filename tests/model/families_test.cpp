@@ -33,7 +33,11 @@ std::vector<Case> cases() {
 class Golden : public ::testing::TestWithParam<Case> {
  protected:
   void SetUp() override {
-    const std::filesystem::path path = folder_.path() / "tiny.gguf";
+    // HEARTH_KEEP_TINY names a folder to keep the models in, for computing what is expected
+    // (docs/how-to/add-a-family.md).
+    const char* const kept = std::getenv("HEARTH_KEEP_TINY");
+    const std::filesystem::path path =
+        (kept ? std::filesystem::path(kept) : folder_.path()) / (GetParam().spec["name"].get<std::string>() + ".gguf");
     tests::tiny_model(GetParam().spec).write(path);
     runner_ = std::make_unique<tests::Runner>(model::Model::open(path));
   }
