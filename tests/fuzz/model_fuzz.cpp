@@ -1,7 +1,7 @@
 // Any bytes as a model: it opens and runs, or throws an error of the input.
+#include <algorithm>
 #include <cstdint>
 #include <cstdlib>
-#include <cstring>
 #include <span>
 #include <vector>
 
@@ -30,7 +30,7 @@ void run(std::span<const std::byte> bytes) {
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   std::vector<std::uint64_t> aligned((size + 7) / 8);  // tensors of a file lie at multiples of 8
-  std::memcpy(aligned.data(), data, size);
+  std::copy_n(data, size, reinterpret_cast<std::uint8_t*>(aligned.data()));
   try {
     run(std::as_bytes(std::span(aligned)).first(size));
   } catch (const hearth::Error& error) {
