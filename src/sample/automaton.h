@@ -26,8 +26,9 @@ struct Automaton {
   struct NodeEdges {
     std::uint32_t bytes, calls, jumps;  // where its edges begin; they end where those of the next node begin
     bool ends_rule;
-    // Of two nodes of one chain with the same continuation, that of the lower rank can read all that the other can.
-    std::uint32_t chain, rank;
+    // Nodes of a counted repetition that stand at the same place of it are a chain, named by its first: each can read
+    // all that those of higher rank can. `left` more must be read, a byte each at least, to tell that they end.
+    std::uint32_t chain, rank, left;
   };
 
   std::vector<NodeEdges> nodes;  // and one more, where the last one's edges end

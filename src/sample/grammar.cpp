@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
+#include <bit>
 #include <limits>
 #include <mutex>
 #include <unordered_map>
@@ -34,24 +36,35 @@ struct Mask {
   bool none = true;
 };
 
+// For each byte, its bits as words of ones and zeros.
+constexpr auto spread = [] {
+  std::array<std::array<std::uint32_t, 8>, 256> table{};
+  for (std::size_t byte = 0; byte < table.size(); ++byte)
+    for (std::size_t bit = 0; bit < 8; ++bit) table[byte][bit] = byte >> bit & 1 ? ~std::uint32_t(0) : 0;
+  return table;
+}();
+
 // What all clones of a constraint have learned.
 struct Learned {
-  explicit Learned(std::shared_ptr<const Automaton> automaton) : machine(std::move(automaton)) {}
+  Learned(std::shared_ptr<const Automaton> automaton, std::size_t memory)
+      : machine(std::move(automaton)), limit(memory) {}
   std::mutex mutex;
   Machine machine;
-  std::unordered_map<State, Mask> masks;
+  std::unordered_map<State, std::shared_ptr<const Mask>> masks;  // alike states share theirs
   std::size_t mask_bytes = 0;
-  std::size_t limit = std::size_t(64) << 20;  // bytes; beyond, all is learned anew
+  std::size_t limit;  // bytes; beyond, all is learned anew
 
   std::size_t bytes() const { return machine.bytes() + mask_bytes; }
 };
 
 class GrammarConstraint : public Constraint {
  public:
-  GrammarConstraint(std::shared_ptr<const TokenTable> table, std::shared_ptr<const Automaton> automaton)
+  GrammarConstraint(std::shared_ptr<const TokenTable> table, std::shared_ptr<const Automaton> automaton,
+                    std::size_t memory)
       : table_(std::move(table)),
         automaton_(std::move(automaton)),
-        learned_(std::make_shared<Learned>(automaton_)),
+        memory_(memory),
+        learned_(std::make_shared<Learned>(automaton_, memory_)),
         state_(learned_->machine.start()) {
     update();
   }
@@ -89,7 +102,7 @@ class GrammarConstraint : public Constraint {
   std::unique_lock<std::mutex> enter() {
     std::unique_lock lock(learned_->mutex);
     if (learned_->bytes() > learned_->limit) {
-      auto fresh = std::make_shared<Learned>(automaton_);
+      auto fresh = std::make_shared<Learned>(automaton_, memory_);
       state_ = fresh->machine.adopt(learned_->machine, state_);
       fresh->limit = std::max(fresh->limit, 2 * fresh->bytes());
       lock.unlock();
@@ -118,19 +131,21 @@ class GrammarConstraint : public Constraint {
   const Mask& find_mask() {
     static const Mask nothing;
     if (ended_) return nothing;
-    const auto found = learned_->masks.find(state_);
-    if (found != learned_->masks.end()) return found->second;
-    Mask mask = make_mask();
+    auto& masks = learned_->masks;
+    if (const auto found = masks.find(state_); found != masks.end()) return *found->second;
+    const State alike = learned_->machine.alike(state_, table_->longest());
+    std::shared_ptr<const Mask>& mask = masks[alike];
+    if (!mask) mask = std::make_shared<const Mask>(make_mask(alike));
     learned_->mask_bytes +=
-        sizeof(Mask) + 64 + mask.few.size() * sizeof(Token) + mask.bits.size() * sizeof(mask.bits[0]);
-    return learned_->masks.emplace(state_, std::move(mask)).first->second;
+        2 * sizeof(Mask) + mask->few.size() * sizeof(Token) + mask->bits.size() * sizeof(mask->bits[0]);
+    return *masks.emplace(state_, mask).first->second;
   }
 
-  Mask make_mask() {
+  Mask make_mask(State from) {
     Machine& machine = learned_->machine;
     Mask mask;
     std::vector<State> path(table_->longest() + 1);
-    path[0] = state_;
+    path[0] = from;
     const auto trie = table_->trie();
     for (std::size_t i = 0; i < trie.size();) {
       const TokenTable::Node& node = trie[i];
@@ -143,7 +158,7 @@ class GrammarConstraint : public Constraint {
       for (auto t = node.first_token; t < node.last_token; ++t) mask.few.push_back(table_->trie_tokens()[t]);
       ++i;
     }
-    if (machine.accepts(state_)) mask.few.insert(mask.few.end(), table_->endings().begin(), table_->endings().end());
+    if (machine.accepts(from)) mask.few.insert(mask.few.end(), table_->endings().begin(), table_->endings().end());
     mask.none = mask.few.empty();
     if (mask.few.size() < table_->size() / 32) {
       mask.few.shrink_to_fit();
@@ -166,17 +181,19 @@ class GrammarConstraint : public Constraint {
         if (std::size_t(mask.few[i]) < logits.size()) logits[mask.few[i]] = kept[i];
       return;
     }
-    for (std::size_t start = 0; start < logits.size(); start += 64) {
-      const std::uint64_t bits = start / 64 < mask.bits.size() ? mask.bits[start / 64] : 0;
-      if (bits == ~std::uint64_t(0)) continue;
-      const std::size_t count = std::min<std::size_t>(64, logits.size() - start);
+    for (std::size_t start = 0; start < logits.size(); start += 8) {
+      const std::size_t word = start / 64, count = std::min<std::size_t>(8, logits.size() - start);
+      const auto bits = std::uint8_t(word < mask.bits.size() ? mask.bits[word] >> (start % 64) : 0);
+      const auto& keep = spread[bits];
       for (std::size_t i = 0; i < count; ++i)
-        if (!(bits >> i & 1)) logits[start + i] = refused;
+        logits[start + i] = std::bit_cast<float>((std::bit_cast<std::uint32_t>(logits[start + i]) & keep[i]) |
+                                                 (std::bit_cast<std::uint32_t>(refused) & ~keep[i]));
     }
   }
 
   std::shared_ptr<const TokenTable> table_;
   std::shared_ptr<const Automaton> automaton_;
+  std::size_t memory_;
   std::shared_ptr<Learned> learned_;
   State state_;
   bool accepts_ = false, goes_on_ = false, ended_ = false;
@@ -184,8 +201,9 @@ class GrammarConstraint : public Constraint {
 
 }  // namespace
 
-std::unique_ptr<Constraint> grammar_constraint(std::shared_ptr<const TokenTable> table, const Grammar& grammar) {
-  return std::make_unique<GrammarConstraint>(std::move(table), grammar.automaton());
+std::unique_ptr<Constraint> grammar_constraint(std::shared_ptr<const TokenTable> table, const Grammar& grammar,
+                                               std::size_t memory) {
+  return std::make_unique<GrammarConstraint>(std::move(table), grammar.automaton(), memory);
 }
 
 }  // namespace hearth::sample

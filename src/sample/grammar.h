@@ -32,7 +32,8 @@ class Grammar {
 // server keeps one constraint for each grammar and clones it. Memory for that is bounded. `mask` and `accept` throw
 // unsupported where no token of the vocabulary can follow and where a grammar is so ambiguous that following it takes
 // more than about a second; `accept` throws usage for a token that is not allowed.
-std::unique_ptr<Constraint> grammar_constraint(std::shared_ptr<const TokenTable> table, const Grammar& grammar);
+std::unique_ptr<Constraint> grammar_constraint(std::shared_ptr<const TokenTable> table, const Grammar& grammar,
+                                               std::size_t memory = std::size_t(64) << 20);  // bytes, about
 
 // Puts a grammar together from expressions, which may be shared.
 class GrammarBuilder {

@@ -128,6 +128,7 @@ class Compiler {
                   "count repetitions less far");
     chains_.push_back(Node(chains_.size()));
     ranks_.push_back(0);
+    left_.push_back(0);
     return chains_.back();
   }
   void jump(Node source, Node target) { jumps_.push_back({source, target}); }
@@ -219,6 +220,7 @@ class Compiler {
       for (Node node = begin; node < chains_.size() && part.maximum - minimum > 1; ++node) {
         chains_[node] = first + (node - begin);
         ranks_[node] = i;
+        left_[node] = part.maximum - i - 1;
       }
       at = next;
     }
@@ -301,7 +303,8 @@ class Compiler {
                                .jumps = begin(jumps_, jump, node),
                                .ends_rule = false,
                                .chain = node < chains_.size() ? chains_[node] : 0,
-                               .rank = node < chains_.size() ? ranks_[node] : 0});
+                               .rank = node < chains_.size() ? ranks_[node] : 0,
+                               .left = node < chains_.size() ? left_[node] : 0});
     for (const Node end : ends_) result_.nodes[end].ends_rule = true;
     for (const auto& e : bytes_) result_.bytes.push_back(e.edge);
     for (const auto& e : calls_) result_.calls.push_back(e.edge);
@@ -353,7 +356,7 @@ class Compiler {
   std::map<Expression, Expression> wrapped_;
   std::vector<Node> starts_, ends_;
   std::vector<Node> chains_;
-  std::vector<std::uint32_t> ranks_;
+  std::vector<std::uint32_t> ranks_, left_;
   std::vector<From<Automaton::ByteEdge>> bytes_;
   std::vector<From<Automaton::CallEdge>> calls_;
   std::vector<From<Node>> jumps_;

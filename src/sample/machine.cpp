@@ -25,7 +25,7 @@ Machine::Machine(std::shared_ptr<const Automaton> automaton) : automaton_(std::m
 }
 
 void Machine::allow_work() noexcept {
-  work_ = 10'000'000;
+  work_ = 2'000'000;
 }
 
 void Machine::spend(std::size_t work) {
@@ -193,7 +193,7 @@ Machine::State Machine::step(State from, std::uint8_t byte) {
   return next;
 }
 
-Machine::State Machine::adopt(const Machine& other, State theirs) {
+Machine::State Machine::translate(const Machine& other, State theirs, std::uint32_t horizon) {
   Places places;
   const std::u32string& key = *other.states_[theirs].key;
   for (std::size_t i = 1; i < key.size(); i += 2) places.push_back({Node(key[i]), Frame(key[i + 1])});
@@ -210,18 +210,21 @@ Machine::State Machine::adopt(const Machine& other, State theirs) {
     open.pop_back();
     need(other.bases_[other.frames_[next].base]);
   }
-  const auto translate = [&](Places all) {
-    for (Place& place : all) place.frame = ours.at(place.frame);
+  const auto translated = [&](Places all) {
+    for (Place& place : all) {
+      const auto& node = automaton_->nodes[place.node];
+      place = {node.left >= horizon ? node.chain : place.node, ours.at(place.frame)};
+    }
     return all;
   };
   for (auto& [their_frame, our_frame] : ours) {
     if (their_frame == 0) continue;
-    const FrameContent& content = other.frames_[their_frame];
-    Places after = translate(other.bases_[content.base]);
-    work_ += after.size();
+    const FrameContent content = other.frames_[their_frame];
+    Places after = translated(other.bases_[content.base]);
+    work_ += after.size();  // no new ground
     our_frame = frame(content.whole, content.rule, base(after));
   }
-  places = translate(std::move(places));
+  places = translated(std::move(places));
   return state(places, other.states_[theirs].accepts);
 }
 

@@ -31,7 +31,10 @@ class Machine {
   bool accepts(State state) const noexcept { return states_[state].accepts; }     // the text may end here
   bool goes_on(State state) const noexcept { return states_[state].places > 0; }  // more may come
   // The state of another machine of the same grammar.
-  State adopt(const Machine& other, State state);
+  State adopt(const Machine& other, State state) { return translate(other, state, ~std::uint32_t(0)); }
+  // A state in which the same texts of up to so many bytes can be read: counts that are far from their ends are the
+  // same.
+  State alike(State state, std::size_t horizon) { return translate(*this, state, std::uint32_t(horizon)); }
 
   // Steps are paid for out of this; throws unsupported when it is used up: the grammar is too ambiguous.
   void allow_work() noexcept;
@@ -80,6 +83,7 @@ class Machine {
     std::unordered_map<std::u32string, std::uint32_t> numbers_;
   };
 
+  State translate(const Machine& other, State state, std::uint32_t horizon);
   void spend(std::size_t work);
   void sort(Places& places) const;
   template <class Covers>

@@ -24,15 +24,18 @@ float finite(float x) {
   return above < highest ? above : highest;
 }
 
-// e^x for x <= 0 to a relative error of 2e-7, in a form that compilers turn into vectors. Below -87 it is 0.
+// e^x for x <= 0 to a relative error of 2e-7; 0 below -87. Compares bits and not numbers, so that compilers turn it
+// into vectors.
 inline float exp_negative(float x) {
-  const float clamped = x > -87.0f ? x : -87.0f;
-  const float n = float(std::int32_t(clamped * 1.44269504f - 0.5f));  // rounds, as x is negative
-  const float r = (clamped - n * 0.693359375f) + n * 2.12194440e-4f;  // ln 2 in two parts
+  constexpr auto limit = std::bit_cast<std::int32_t>(87.0f);
+  const std::int32_t size = std::bit_cast<std::int32_t>(x) & 0x7fffffff;
+  const float d = std::bit_cast<float>(size < limit ? size : limit);  // -x
+  const auto n = std::int32_t(d * 1.44269504f + 0.5f);
+  const float r = (float(n) * 0.693359375f - d) - float(n) * 2.12194440e-4f;  // n ln 2 - d, ln 2 in two parts
   const float series =
       1.0f + r * (1.0f + r * (0.5f + r * (0.16666667f + r * (0.041666668f + r * (0.0083333333f + r * 0.0013888889f)))));
-  const float power = std::bit_cast<float>((std::int32_t(n) + 127) << 23);
-  return x > -87.0f ? series * power : 0.0f;
+  const float result = series * std::bit_cast<float>((127 - n) << 23);
+  return std::bit_cast<float>(std::bit_cast<std::int32_t>(result) & (size < limit ? -1 : 0));
 }
 
 void require(bool sensible, std::string_view option, double value, std::string_view advice) {
@@ -132,9 +135,13 @@ void Sampler::gather_top(std::span<const float> logits, std::size_t count) {
 }
 
 void Sampler::gather_all(std::span<const float> logits) {
-  candidates_.clear();
-  for (std::size_t i = 0; i < logits.size(); ++i)
-    if (logits[i] >= lowest) candidates_.push_back({Token(i), logits[i]});
+  candidates_.resize(logits.size());
+  std::size_t kept = 0;
+  for (std::size_t i = 0; i < logits.size(); ++i) {
+    candidates_[kept] = {Token(i), logits[i]};
+    kept += logits[i] >= lowest;
+  }
+  candidates_.resize(kept);
 }
 
 // The `count` most likely tokens that `constraint` allows: found among the most likely ones of all where there are
@@ -155,15 +162,20 @@ void Sampler::gather(std::span<float> logits, std::size_t count, Constraint* con
 
 // weights_ becomes each candidate's share at the temperature, times the sum that is returned.
 double Sampler::weigh(double temperature) {
-  float best = lowest;
-  for (const Candidate& c : candidates_) best = c.logit > best ? c.logit : best;
   weights_.resize(candidates_.size());
-  const float scale = float(std::min(1.0 / temperature, double(highest)));
+  float best = lowest;
   for (std::size_t i = 0; i < candidates_.size(); ++i) {
-    const float distance = std::max(candidates_[i].logit - best, lowest);
-    weights_[i] = exp_negative(distance * scale);
+    weights_[i] = candidates_[i].logit;
+    best = weights_[i] > best ? weights_[i] : best;
   }
-  return std::accumulate(weights_.begin(), weights_.end(), 0.0);
+  const float scale = float(std::min(1.0 / temperature, double(highest)));
+  for (float& weight : weights_) weight = exp_negative((weight - best) * scale);
+  std::array<double, 8> sums{};  // a single one would wait for itself
+  std::size_t i = 0;
+  for (; i + sums.size() <= weights_.size(); i += sums.size())
+    for (std::size_t j = 0; j < sums.size(); ++j) sums[j] += double(weights_[i + j]);
+  for (; i < weights_.size(); ++i) sums[0] += double(weights_[i]);
+  return std::accumulate(sums.begin(), sums.end(), 0.0);
 }
 
 // Keeps the first candidates in the order of `before` that together hold `share` of `total`; at least one. Weights are

@@ -6,12 +6,15 @@
 #include <fstream>
 
 #include "base/error.h"
+#include "sample/json_validator.h"
+#include "sample/walk.h"
 
 namespace hearth::sample {
 namespace {
 
 const nlohmann::ordered_json& cases(const std::string& kind) {
-  static const auto all = nlohmann::ordered_json::parse(std::ifstream(HEARTH_SOURCE_DIR "/tests/cases/json_schema.json"));
+  static const auto all =
+      nlohmann::ordered_json::parse(std::ifstream(HEARTH_SOURCE_DIR "/tests/cases/json_schema.json"));
   return all.at(kind);
 }
 
@@ -38,6 +41,29 @@ TEST(JsonSchema, RefusesWhatItCannotKeepToByName) {
     } catch (const Error& error) {
       EXPECT_EQ(error.what(), test["error"].get<std::string>());
     }
+  }
+}
+
+TEST(JsonSchema, RandomAnswersAreValid) {
+  const auto vocabulary = tests::small_vocabulary();
+  std::mt19937 random(5);
+  for (const auto& test : cases("schemas")) {
+    SCOPED_TRACE(test["name"].get<std::string>());
+    const tests::Validator validator(test["schema"]);
+    for (const auto& text : test["accepts"])
+      EXPECT_TRUE(validator.valid(nlohmann::ordered_json::parse(text.get<std::string>())));
+    const auto constraint = grammar_constraint(vocabulary, from_json_schema(test["schema"]));
+    int ended = 0;
+    for (int i = 0; i < 25; ++i) {
+      const auto copy = constraint->clone();
+      const auto text = tests::walk(*copy, *vocabulary, random, 10 + random() % 50);
+      if (!text) continue;
+      ++ended;
+      const auto value = nlohmann::ordered_json::parse(*text, nullptr, false);
+      EXPECT_FALSE(value.is_discarded()) << *text;
+      EXPECT_TRUE(validator.valid(value)) << *text;
+    }
+    EXPECT_GT(ended, 5);
   }
 }
 
