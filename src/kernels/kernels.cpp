@@ -10,6 +10,7 @@
 
 namespace hearth::kernels {
 
+extern const MatmulKernels generic_matmul;
 extern const VectorKernels generic_vector;
 #if defined(__x86_64__)
 extern const VectorKernels avx2_vector, avx512_vector;
@@ -20,11 +21,11 @@ namespace {
 std::vector<const Table*> find_available() {
   std::vector<const Table*> tables;
 #if defined(__x86_64__)
-  static const Table avx512{"avx512", &avx512_vector}, avx2{"avx2", &avx2_vector};
+  static const Table avx512{"avx512", &generic_matmul, &avx512_vector}, avx2{"avx2", &generic_matmul, &avx2_vector};
   if (cpu_features().avx512) tables.push_back(&avx512);
   if (cpu_features().avx2) tables.push_back(&avx2);
 #endif
-  static const Table generic{"generic", &generic_vector};
+  static const Table generic{"generic", &generic_matmul, &generic_vector};
   tables.push_back(&generic);
   return tables;
 }

@@ -3,10 +3,12 @@
 
 namespace hearth::kernels {
 
+struct MatmulKernels;
 struct VectorKernels;
 
 struct Table {
   const char* name;  // "generic", "avx2", "avx512"
+  const MatmulKernels* matmul;
   const VectorKernels* vectors;
 };
 

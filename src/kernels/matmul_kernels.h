@@ -1,0 +1,46 @@
+// Products of activations with weights in their file's own format. Pointers in, numbers out: no threads, allocation or
+// exceptions. Included by isa/*.cpp, so no std templates.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "tensor/type.h"
+
+namespace hearth::kernels {
+
+// How a product reads its activations: as they are, or packed beforehand, once for all products that share them.
+enum class Form : std::uint8_t { f32, int8, bf16 };
+inline constexpr std::size_t forms = 3;
+
+struct Activations {
+  const float* x;  // token t at x + t * stride
+  std::size_t stride, tokens, columns;
+  const std::byte* packed[forms];  // by Form, where asked for; aligned to 64 bytes
+};
+
+// Rows [begin, end) of a weight matrix, times all tokens: output[t * output_stride + row].
+struct ProductPiece {
+  tensor::Type type;
+  const std::byte* weights;  // row 0
+  std::size_t row_bytes, begin, end;
+  const Activations* input;
+  float* output;
+  std::size_t output_stride;
+  const float* bias;  // of row 0; may be null
+  bool accumulate;
+  std::byte* scratch;  // scratch_bytes(...), aligned to 64 bytes
+};
+
+struct MatmulKernels {
+  // Up to so many tokens a product reads the weights as they stand; with more it unpacks them first.
+  std::size_t few_tokens;
+  Form (*form)(tensor::Type type, std::size_t tokens);
+  std::size_t (*packed_bytes)(Form form, std::size_t tokens, std::size_t columns);
+  void (*pack)(Form form, const Activations& input, std::size_t begin, std::size_t end, std::byte* packed);
+  std::size_t (*scratch_bytes)(tensor::Type type, std::size_t tokens, std::size_t columns);
+  // An element does not depend on how rows and tokens are cut into pieces, but for the choice that few_tokens makes.
+  void (*multiply)(const ProductPiece& piece);
+};
+
+}  // namespace hearth::kernels

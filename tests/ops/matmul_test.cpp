@@ -1,0 +1,204 @@
+#include "ops/matmul.h"
+
+#include <cmath>
+#include <limits>
+
+#include "levels.h"
+#include "random_weights.h"
+
+namespace hearth {
+namespace {
+
+using tensor::Type;
+
+// A weight matrix whose last byte is the last that may be read: AddressSanitizer sees a kernel that reads past it.
+struct Weights {
+  std::vector<std::byte> bytes;
+  tensor::Matrix matrix;
+
+  Weights(Type type, std::size_t rows, std::size_t columns, std::mt19937& random)
+      : bytes(tests::random_weights(type, rows * columns, random)), matrix{type, bytes.data(), rows, columns} {}
+
+  std::vector<float> decoded() const {
+    std::vector<float> all(matrix.rows * matrix.columns);
+    tensor::info(matrix.type).decode(bytes.data(), all.data(), all.size());
+    return all;
+  }
+};
+
+std::vector<float> random_rows(std::size_t count, std::mt19937& random) {
+  std::normal_distribution<float> normal;
+  std::vector<float> x(count);
+  for (float& value : x) value = normal(random);
+  return x;
+}
+
+std::vector<double> reference(const Weights& weights, std::span<const float> x, std::size_t tokens) {
+  const std::vector<float> w = weights.decoded();
+  const std::size_t rows = weights.matrix.rows, columns = weights.matrix.columns;
+  std::vector<double> y(tokens * rows);
+  for (std::size_t token = 0; token < tokens; ++token)
+    for (std::size_t row = 0; row < rows; ++row)
+      for (std::size_t i = 0; i < columns; ++i)
+        y[token * rows + row] += double(w[row * columns + i]) * double(x[token * columns + i]);
+  return y;
+}
+
+// What rounding allows, as a share of the result's power: float32 is exact but for its own rounding; bfloat16 keeps 8
+// bits of each factor; int8 rounds activations to 1/127 of the largest of 256, and may round weights likewise (AVX2 may
+// to 1/63 where a format has eight bits).
+double allowed(Type type) {
+  if (type == Type::f32) return 1e-12;
+  if (type == Type::f16 || type == Type::bf16) return 2e-5;
+  return 3e-4;
+}
+
+void expect_close(std::span<const float> got, std::span<const double> expected, double most) {
+  double error = 0, power = 0, worst = 0;
+  for (std::size_t i = 0; i < expected.size(); ++i) {
+    const double difference = double(got[i]) - expected[i];
+    error += difference * difference;
+    power += expected[i] * expected[i];
+    worst = std::max(worst, difference * difference);
+  }
+  EXPECT_LE(error, most * power);
+  EXPECT_LE(worst, 40 * most * power / double(expected.size()));  // no single element may hide in the sum
+}
+
+struct Shape {
+  std::size_t rows, columns, tokens;
+};
+
+void check(ThreadPool& pool, Type type, Shape shape, std::mt19937& random) {
+  SCOPED_TRACE(std::string(tensor::info(type).name) + " rows " + std::to_string(shape.rows) + " columns " +
+               std::to_string(shape.columns) + " tokens " + std::to_string(shape.tokens));
+  const Weights weights(type, shape.rows, shape.columns, random);
+  const std::vector<float> x = random_rows(shape.tokens * shape.columns, random);
+  std::vector<float> y(shape.tokens * shape.rows, std::numeric_limits<float>::quiet_NaN());
+  ops::matmul(pool, {x.data(), shape.tokens, shape.columns}, weights.matrix, {y.data(), shape.tokens, shape.rows});
+  expect_close(y, reference(weights, x, shape.tokens), allowed(type));
+}
+
+template <class Body>
+void for_each_format(Body body) {
+  for (const tensor::TypeInfo& info : tensor::types())
+    if (info.type != Type::i32) body(info);
+}
+
+TEST(Matmul, EveryFormatOnEveryLevelAgreesWithItsDefinition) {
+  tests::on_every_level([] {
+    ThreadPool pool(1);
+    std::mt19937 random(1);
+    for_each_format([&](const tensor::TypeInfo& info) {
+      for (const std::size_t tokens : {1, 2, 3, 4, 5, 7, 12, 13, 30, 70}) {
+        check(pool, info.type, {37, 512, tokens}, random);
+        if (info.block_weights <= 32)
+          for (const std::size_t columns : {32, 96, 288, 576}) check(pool, info.type, {19, columns, tokens}, random);
+      }
+      check(pool, info.type, {50, 2048, 33}, random);
+    });
+  });
+}
+
+TEST(Matmul, FloatRowsOfAnyLength) {
+  tests::on_every_level([] {
+    ThreadPool pool(1);
+    std::mt19937 random(2);
+    for (const Type type : {Type::f32, Type::f16, Type::bf16})
+      for (const std::size_t columns : {1, 7, 16, 33, 1000})
+        for (const std::size_t tokens : {1, 3, 20}) check(pool, type, {17, columns, tokens}, random);
+  });
+}
+
+TEST(Matmul, ManyColumnsAndManyTokens) {
+  tests::on_every_level([] {
+    ThreadPool pool(2);
+    std::mt19937 random(3);
+    check(pool, Type::q8_0, {33, 9216, 20}, random);
+    check(pool, Type::q4_k, {5, 9216, 20}, random);
+    check(pool, Type::f16, {33, 5000, 20}, random);
+    check(pool, Type::q4_0, {40, 64, 1100}, random);
+  });
+}
+
+TEST(Matmul, ThreadsDoNotChangeABit) {
+  tests::on_every_level([] {
+    std::mt19937 random(4);
+    ThreadPool one(1), two(2), three(3);
+    for_each_format([&](const tensor::TypeInfo& info) {
+      SCOPED_TRACE(std::string(info.name));
+      const Weights a(info.type, 200, 256, random), b(info.type, 75, 256, random);
+      for (const std::size_t tokens : {1, 4, 40}) {
+        const std::vector<float> x = random_rows(tokens * 256, random);
+        std::vector<std::vector<float>> results;
+        for (ThreadPool* pool : {&one, &two, &three}) {
+          std::vector<float> y(tokens * 275);
+          const ops::Product products[] = {{a.matrix, {y.data(), tokens, 200, 275}},
+                                           {b.matrix, {y.data() + 200, tokens, 75, 275}}};
+          ops::matmul(*pool, {x.data(), tokens, 256}, products);
+          results.push_back(y);
+        }
+        EXPECT_EQ(results[0], results[1]);
+        EXPECT_EQ(results[0], results[2]);
+      }
+    });
+  });
+}
+
+TEST(Matmul, SharesActivationsAmongProductsAddsBiasAndAccumulates) {
+  tests::on_every_level([] {
+    std::mt19937 random(5);
+    ThreadPool pool(2);
+    const Weights a(Type::q4_k, 48, 512, random), b(Type::f32, 21, 512, random), c(Type::q6_k, 80, 512, random);
+    for (const std::size_t tokens : {1, 6, 25}) {
+      const std::size_t stride = 530;  // rows of activations need not be dense
+      const std::vector<float> dense = random_rows(tokens * 512, random), bias = random_rows(80, random);
+      std::vector<float> x(tokens * stride, 1e9f);
+      for (std::size_t t = 0; t < tokens; ++t) std::copy_n(dense.data() + t * 512, 512, x.data() + t * stride);
+      std::vector<float> ya(tokens * 48), yb(tokens * 21), yc(tokens * 80, 3.5f);
+      const ops::Product products[] = {{a.matrix, {ya.data(), tokens, 48}, bias.data()},
+                                       {b.matrix, {yb.data(), tokens, 21}},
+                                       {c.matrix, {yc.data(), tokens, 80}, bias.data(), true}};
+      ops::matmul(pool, {x.data(), tokens, 512, stride}, products);
+      std::vector<double> ra = reference(a, dense, tokens), rb = reference(b, dense, tokens),
+                          rc = reference(c, dense, tokens);
+      for (std::size_t i = 0; i < ra.size(); ++i) ra[i] += double(bias[i % 48]);
+      for (std::size_t i = 0; i < rc.size(); ++i) rc[i] += 3.5 + double(bias[i % 80]);
+      expect_close(ya, ra, allowed(Type::q4_k));
+      expect_close(yb, rb, allowed(Type::f32));
+      expect_close(yc, rc, allowed(Type::q6_k));
+    }
+  });
+}
+
+TEST(Matmul, ZerosStayZeroAndScalesMayBeZero) {
+  tests::on_every_level([] {
+    ThreadPool pool(1);
+    for_each_format([&](const tensor::TypeInfo& info) {
+      SCOPED_TRACE(std::string(info.name));
+      for (const std::size_t tokens : {1, 20}) {
+        std::mt19937 random(6);
+        const Weights some(info.type, 20, 256, random);
+        const std::vector<std::byte> none(20 * tensor::row_bytes(info.type, 256));
+        const std::vector<float> zeros(tokens * 256), x = random_rows(tokens * 256, random);
+        std::vector<float> y(tokens * 20, 1);
+        ops::matmul(pool, {zeros.data(), tokens, 256}, some.matrix, {y.data(), tokens, 20});
+        for (const float value : y) EXPECT_EQ(value, 0);
+        ops::matmul(pool, {x.data(), tokens, 256}, {info.type, none.data(), 20, 256}, {y.data(), tokens, 20});
+        for (const float value : y) EXPECT_NEAR(value, 0, 1e-30);
+      }
+    });
+  });
+}
+
+TEST(Matmul, NothingToDo) {
+  ThreadPool pool(1);
+  std::mt19937 random(7);
+  const Weights weights(Type::q8_0, 4, 32, random);
+  ops::matmul(pool, {nullptr, 0, 32}, weights.matrix, {nullptr, 0, 4});
+  const float x[32] = {};
+  ops::matmul(pool, {x, 1, 32}, {Type::q8_0, nullptr, 0, 32}, {nullptr, 1, 0});
+}
+
+}  // namespace
+}  // namespace hearth

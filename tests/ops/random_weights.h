@@ -1,0 +1,53 @@
+// Random weights in any format: every bit of the codes used, scales of an ordinary size.
+#pragma once
+
+#include <cstring>
+#include <random>
+#include <vector>
+
+#include "tensor/formats/formats.h"
+#include "tensor/view.h"
+
+namespace hearth::tests {
+
+template <class Format>
+std::vector<std::byte> random_blocks(std::size_t count, std::mt19937& random) {
+  std::vector<Format> blocks(count);
+  std::uniform_real_distribution<float> size(0.01f, 0.02f);
+  std::normal_distribution<float> normal;
+  for (Format& block : blocks) {
+    if constexpr (Format::weights == 1) {
+      const float value = normal(random);
+      if constexpr (Format::type == tensor::Type::f32) block.value = value;
+      if constexpr (Format::type == tensor::Type::f16) block.value = tensor::float_to_half(value);
+      if constexpr (Format::type == tensor::Type::bf16) block.value = tensor::float_to_bfloat(value);
+    } else {
+      for (std::size_t i = 0; i < sizeof block; ++i)
+        reinterpret_cast<unsigned char*>(&block)[i] = static_cast<unsigned char>(random());
+      if constexpr (requires { block.exponent; })
+        block.exponent = static_cast<std::uint8_t>(118 + random() % 3);
+      else
+        block.scale = tensor::float_to_half(size(random));
+      if constexpr (requires { block.minimum; })  // so that weights are about as often negative as positive
+        block.minimum = tensor::float_to_half(Format::weights == 32 ? -12 * size(random) : 6 * size(random));
+    }
+  }
+  std::vector<std::byte> bytes(count * sizeof(Format));
+  std::memcpy(bytes.data(), blocks.data(), bytes.size());
+  return bytes;
+}
+
+template <class... Format>
+std::vector<std::byte> random_weights(tensor::FormatList<Format...>, tensor::Type type, std::size_t count,
+                                      std::mt19937& random) {
+  std::vector<std::byte> bytes;
+  ((Format::type == type ? void(bytes = random_blocks<Format>(count / Format::weights, random)) : void()), ...);
+  return bytes;
+}
+
+// `count` weights, a whole number of blocks.
+inline std::vector<std::byte> random_weights(tensor::Type type, std::size_t count, std::mt19937& random) {
+  return random_weights(tensor::Formats{}, type, count, random);
+}
+
+}  // namespace hearth::tests
