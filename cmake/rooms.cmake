@@ -24,6 +24,8 @@ endfunction()
 
 hearth_room(base     LIBS fmt::fmt Threads::Threads)
 hearth_room(tensor   USES base)
+# Formats are defined to the last bit: no product may be fused with a sum, on any processor.
+target_compile_options(hearth_tensor PRIVATE -ffp-contract=off)
 hearth_room(kernels  USES base tensor)
 hearth_room(gguf     USES base tensor)
 hearth_room(ops      USES base tensor kernels)

@@ -16,7 +16,7 @@ namespace {
 template <class Format>
 void decode_all(const std::byte* blocks, float* weights, std::size_t count) {
   const auto* block = reinterpret_cast<const Format*>(blocks);
-  for (std::size_t i = 0; i < count; i += Format::weights) (block++)->decode(weights + i);
+  for (std::size_t i = 0; i < count; i += Format::weights) decode(*block++, weights + i);
 }
 
 template <class Format>

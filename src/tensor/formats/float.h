@@ -2,7 +2,7 @@
 #pragma once
 
 #include "tensor/float16.h"
-#include "tensor/type.h"
+#include "tensor/type_id.h"
 
 namespace hearth::tensor {
 
@@ -11,23 +11,29 @@ struct F32 {
   static constexpr char name[] = "F32";
   static constexpr std::size_t weights = 1;
   float value;
-  void decode(float* out) const { *out = value; }
 };
+static inline void decode(const F32& block, float* out) {
+  *out = block.value;
+}
 
 struct F16 {
   static constexpr Type type = Type::f16;
   static constexpr char name[] = "F16";
   static constexpr std::size_t weights = 1;
   std::uint16_t value;
-  void decode(float* out) const { *out = half_to_float(value); }
 };
+static inline void decode(const F16& block, float* out) {
+  *out = half_to_float(block.value);
+}
 
 struct Bf16 {
   static constexpr Type type = Type::bf16;
   static constexpr char name[] = "BF16";
   static constexpr std::size_t weights = 1;
   std::uint16_t value;
-  void decode(float* out) const { *out = bfloat_to_float(value); }
 };
+static inline void decode(const Bf16& block, float* out) {
+  *out = bfloat_to_float(block.value);
+}
 
 }  // namespace hearth::tensor

@@ -13,21 +13,21 @@ struct Iq4_xs {
   std::uint16_t scale, scales_high;
   std::uint8_t scales_low[4];
   std::uint8_t codes[128];
-
-  int group_scale(int group) const {
-    return ((scales_low[group / 2] >> group % 2 * 4 & 15) | (scales_high >> group * 2 & 3) << 4) - 32;
-  }
-  void decode(float* out) const {
-    const float d = half_to_float(scale);
-    for (int group = 0; group < 8; ++group) {
-      const float s = d * float(group_scale(group));
-      for (int i = 0; i < 16; ++i) {
-        out[group * 32 + i] = s * float(iq4_values[codes[group * 16 + i] & 15]);
-        out[group * 32 + i + 16] = s * float(iq4_values[codes[group * 16 + i] >> 4]);
-      }
-    }
-  }
 };
 static_assert(sizeof(Iq4_xs) == 136);
+
+static inline int group_scale(const Iq4_xs& block, int group) {
+  return ((block.scales_low[group / 2] >> group % 2 * 4 & 15) | (block.scales_high >> group * 2 & 3) << 4) - 32;
+}
+static inline void decode(const Iq4_xs& block, float* out) {
+  const float d = half_to_float(block.scale);
+  for (int group = 0; group < 8; ++group) {
+    const float s = d * float(group_scale(block, group));
+    for (int i = 0; i < 16; ++i) {
+      out[group * 32 + i] = s * float(iq4_values[block.codes[group * 16 + i] & 15]);
+      out[group * 32 + i + 16] = s * float(iq4_values[block.codes[group * 16 + i] >> 4]);
+    }
+  }
+}
 
 }  // namespace hearth::tensor

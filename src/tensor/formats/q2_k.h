@@ -4,7 +4,7 @@
 #pragma once
 
 #include "tensor/float16.h"
-#include "tensor/type.h"
+#include "tensor/type_id.h"
 
 namespace hearth::tensor {
 
@@ -15,16 +15,16 @@ struct Q2_K {
   std::uint8_t scales[16];
   std::uint8_t codes[64];
   std::uint16_t scale, minimum;
-
-  void decode(float* out) const {
-    const float d = half_to_float(scale), m = half_to_float(minimum);
-    for (int i = 0; i < 256; ++i) {
-      const int group = i / 16;
-      const float group_scale = d * float(scales[group] & 15), group_minimum = m * float(scales[group] >> 4);
-      out[i] = group_scale * float(codes[i / 128 * 32 + i % 32] >> i % 128 / 32 * 2 & 3) - group_minimum;
-    }
-  }
 };
 static_assert(sizeof(Q2_K) == 84);
+
+static inline void decode(const Q2_K& block, float* out) {
+  const float d = half_to_float(block.scale), m = half_to_float(block.minimum);
+  for (int i = 0; i < 256; ++i) {
+    const int group = i / 16;
+    const float group_scale = d * float(block.scales[group] & 15), group_minimum = m * float(block.scales[group] >> 4);
+    out[i] = group_scale * float(block.codes[i / 128 * 32 + i % 32] >> i % 128 / 32 * 2 & 3) - group_minimum;
+  }
+}
 
 }  // namespace hearth::tensor

@@ -4,7 +4,7 @@
 #pragma once
 
 #include "tensor/float16.h"
-#include "tensor/type.h"
+#include "tensor/type_id.h"
 
 namespace hearth::tensor {
 
@@ -16,21 +16,21 @@ struct Q3_K {
   std::uint8_t codes[64];
   std::uint8_t scales[12];
   std::uint16_t scale;
-
-  // Low four bits in bytes 0 to 7 (groups 8 to 15 in the high halves), high two in bytes 8 to 11.
-  int group_scale(int group) const {
-    const int low = scales[group % 8] >> group / 8 * 4 & 15;
-    return (low | (scales[8 + group % 4] >> group / 4 * 2 & 3) << 4) - 32;
-  }
-  void decode(float* out) const {
-    const float d = half_to_float(scale);
-    for (int i = 0; i < 256; ++i) {
-      const float group = d * float(group_scale(i / 16));
-      const int low = codes[i / 128 * 32 + i % 32] >> i % 128 / 32 * 2 & 3;
-      out[i] = group * float(low - (high[i % 32] >> i / 32 & 1 ? 0 : 4));
-    }
-  }
 };
 static_assert(sizeof(Q3_K) == 110);
+
+// Low four bits in bytes 0 to 7 (groups 8 to 15 in the high halves), high two in bytes 8 to 11.
+static inline int group_scale(const Q3_K& block, int group) {
+  const int low = block.scales[group % 8] >> group / 8 * 4 & 15;
+  return (low | (block.scales[8 + group % 4] >> group / 4 * 2 & 3) << 4) - 32;
+}
+static inline void decode(const Q3_K& block, float* out) {
+  const float d = half_to_float(block.scale);
+  for (int i = 0; i < 256; ++i) {
+    const float group = d * float(group_scale(block, i / 16));
+    const int low = block.codes[i / 128 * 32 + i % 32] >> i % 128 / 32 * 2 & 3;
+    out[i] = group * float(low - (block.high[i % 32] >> i / 32 & 1 ? 0 : 4));
+  }
+}
 
 }  // namespace hearth::tensor

@@ -3,7 +3,7 @@
 #pragma once
 
 #include "tensor/float16.h"
-#include "tensor/type.h"
+#include "tensor/type_id.h"
 
 namespace hearth::tensor {
 
@@ -13,15 +13,15 @@ struct Q4_0 {
   static constexpr std::size_t weights = 32;
   std::uint16_t scale;
   std::uint8_t codes[16];
-
-  void decode(float* out) const {
-    const float d = half_to_float(scale);
-    for (int i = 0; i < 16; ++i) {
-      out[i] = float((codes[i] & 15) - 8) * d;
-      out[i + 16] = float((codes[i] >> 4) - 8) * d;
-    }
-  }
 };
 static_assert(sizeof(Q4_0) == 18);
+
+static inline void decode(const Q4_0& block, float* out) {
+  const float d = half_to_float(block.scale);
+  for (int i = 0; i < 16; ++i) {
+    out[i] = float((block.codes[i] & 15) - 8) * d;
+    out[i + 16] = float((block.codes[i] >> 4) - 8) * d;
+  }
+}
 
 }  // namespace hearth::tensor

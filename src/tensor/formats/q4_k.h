@@ -3,7 +3,7 @@
 #pragma once
 
 #include "tensor/float16.h"
-#include "tensor/type.h"
+#include "tensor/type_id.h"
 
 namespace hearth::tensor {
 
@@ -11,13 +11,15 @@ namespace hearth::tensor {
 // (minimums); groups 4 to 7 have their low four in the halves of bytes 8 to 11, their high two on top of the former.
 struct PackedScales {
   std::uint8_t bytes[12];
-  int scale(int group) const {
-    return group < 4 ? bytes[group] & 63 : (bytes[group + 4] & 15) | bytes[group - 4] >> 6 << 4;
-  }
-  int minimum(int group) const {
-    return group < 4 ? bytes[group + 4] & 63 : bytes[group + 4] >> 4 | bytes[group] >> 6 << 4;
-  }
 };
+static inline int scale_of(const PackedScales& packed, int group) {
+  const std::uint8_t* bytes = packed.bytes;
+  return group < 4 ? bytes[group] & 63 : (bytes[group + 4] & 15) | bytes[group - 4] >> 6 << 4;
+}
+static inline int minimum_of(const PackedScales& packed, int group) {
+  const std::uint8_t* bytes = packed.bytes;
+  return group < 4 ? bytes[group + 4] & 63 : bytes[group + 4] >> 4 | bytes[group] >> 6 << 4;
+}
 
 struct Q4_K {
   static constexpr Type type = Type::q4_k;
@@ -26,16 +28,16 @@ struct Q4_K {
   std::uint16_t scale, minimum;
   PackedScales scales;
   std::uint8_t codes[128];
-
-  void decode(float* out) const {
-    const float d = half_to_float(scale), m = half_to_float(minimum);
-    for (int i = 0; i < 256; ++i) {
-      const int group = i / 32;
-      const int code = codes[group / 2 * 32 + i % 32] >> group % 2 * 4 & 15;
-      out[i] = d * float(scales.scale(group)) * float(code) - m * float(scales.minimum(group));
-    }
-  }
 };
 static_assert(sizeof(Q4_K) == 144);
+
+static inline void decode(const Q4_K& block, float* out) {
+  const float d = half_to_float(block.scale), m = half_to_float(block.minimum);
+  for (int i = 0; i < 256; ++i) {
+    const int group = i / 32;
+    const int code = block.codes[group / 2 * 32 + i % 32] >> group % 2 * 4 & 15;
+    out[i] = d * float(scale_of(block.scales, group)) * float(code) - m * float(minimum_of(block.scales, group));
+  }
+}
 
 }  // namespace hearth::tensor

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "tensor/float16.h"
-#include "tensor/type.h"
+#include "tensor/type_id.h"
 
 namespace hearth::tensor {
 
@@ -13,16 +13,16 @@ struct Q5_1 {
   std::uint16_t scale, minimum;
   std::uint8_t high[4];
   std::uint8_t codes[16];
-
-  void decode(float* out) const {
-    const float d = half_to_float(scale), m = half_to_float(minimum);
-    for (int i = 0; i < 16; ++i) {
-      const int low_bit = high[i / 8] >> i % 8 & 1, high_bit = high[2 + i / 8] >> i % 8 & 1;
-      out[i] = float((codes[i] & 15) | low_bit << 4) * d + m;
-      out[i + 16] = float(codes[i] >> 4 | high_bit << 4) * d + m;
-    }
-  }
 };
 static_assert(sizeof(Q5_1) == 24);
+
+static inline void decode(const Q5_1& block, float* out) {
+  const float d = half_to_float(block.scale), m = half_to_float(block.minimum);
+  for (int i = 0; i < 16; ++i) {
+    const int low_bit = block.high[i / 8] >> i % 8 & 1, high_bit = block.high[2 + i / 8] >> i % 8 & 1;
+    out[i] = float((block.codes[i] & 15) | low_bit << 4) * d + m;
+    out[i + 16] = float(block.codes[i] >> 4 | high_bit << 4) * d + m;
+  }
+}
 
 }  // namespace hearth::tensor

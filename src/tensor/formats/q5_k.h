@@ -13,17 +13,17 @@ struct Q5_K {
   PackedScales scales;
   std::uint8_t high[32];
   std::uint8_t codes[128];
-
-  void decode(float* out) const {
-    const float d = half_to_float(scale), m = half_to_float(minimum);
-    for (int i = 0; i < 256; ++i) {
-      const int group = i / 32;
-      const int low = codes[group / 2 * 32 + i % 32] >> group % 2 * 4 & 15;
-      const int code = low | (high[i % 32] >> group & 1) << 4;
-      out[i] = d * float(scales.scale(group)) * float(code) - m * float(scales.minimum(group));
-    }
-  }
 };
 static_assert(sizeof(Q5_K) == 176);
+
+static inline void decode(const Q5_K& block, float* out) {
+  const float d = half_to_float(block.scale), m = half_to_float(block.minimum);
+  for (int i = 0; i < 256; ++i) {
+    const int group = i / 32;
+    const int low = block.codes[group / 2 * 32 + i % 32] >> group % 2 * 4 & 15;
+    const int code = low | (block.high[i % 32] >> group & 1) << 4;
+    out[i] = d * float(scale_of(block.scales, group)) * float(code) - m * float(minimum_of(block.scales, group));
+  }
+}
 
 }  // namespace hearth::tensor

@@ -3,7 +3,7 @@
 #pragma once
 
 #include "tensor/float16.h"
-#include "tensor/type.h"
+#include "tensor/type_id.h"
 
 namespace hearth::tensor {
 
@@ -15,18 +15,18 @@ struct Q6_K {
   std::uint8_t high[64];
   std::int8_t scales[16];
   std::uint16_t scale;
-
-  // In each half of 128, quarter q of 32 has its low bits in bytes 32 (q % 2), half q / 2, and its high in bits 2 q.
-  void decode(float* out) const {
-    const float d = half_to_float(scale);
-    for (int i = 0; i < 256; ++i) {
-      const int half = i / 128, quarter = i % 128 / 32, at = i % 32;
-      const int code = (low[half * 64 + quarter % 2 * 32 + at] >> quarter / 2 * 4 & 15) |
-                       (high[half * 32 + at] >> quarter * 2 & 3) << 4;
-      out[i] = d * float(scales[i / 16]) * float(code - 32);
-    }
-  }
 };
 static_assert(sizeof(Q6_K) == 210);
+
+// In each half of 128, quarter q of 32 has its low bits in bytes 32 (q % 2), half q / 2, and its high in bits 2 q.
+static inline void decode(const Q6_K& block, float* out) {
+  const float d = half_to_float(block.scale);
+  for (int i = 0; i < 256; ++i) {
+    const int half = i / 128, quarter = i % 128 / 32, at = i % 32;
+    const int code = (block.low[half * 64 + quarter % 2 * 32 + at] >> quarter / 2 * 4 & 15) |
+                     (block.high[half * 32 + at] >> quarter * 2 & 3) << 4;
+    out[i] = d * float(block.scales[i / 16]) * float(code - 32);
+  }
+}
 
 }  // namespace hearth::tensor
