@@ -1,5 +1,5 @@
-// Writes a Llama-shaped model of random weights, for measuring shapes that no package ships. The default is the "1B shape"
-// of the benchmarks: 16 layers, width 2048, MLP 8192, 32 heads, 8 KV heads of 64, vocabulary 49152, tied.
+// Writes a Llama-shaped model of random weights, for measuring shapes that no package ships. The default is the "1B
+// shape" of the benchmarks: 16 layers, width 2048, MLP 8192, 32 heads, 8 KV heads of 64, vocabulary 49152, tied.
 #include <CLI/App.hpp>
 #include <CLI/Config.hpp>
 #include <CLI/Formatter.hpp>
@@ -16,12 +16,15 @@ using namespace hearth;
 
 namespace {
 
-gguf::Value number(std::uint32_t value) { return {value}; }
+gguf::Value number(std::uint32_t value) {
+  return {value};
+}
 
 }  // namespace
 
 int main(int argc, char** argv) {
-  std::uint32_t layers = 16, width = 2048, feed_forward = 8192, heads = 32, heads_kv = 8, vocabulary = 49152, context = 8192;
+  std::uint32_t layers = 16, width = 2048, feed_forward = 8192, heads = 32, heads_kv = 8, vocabulary = 49152,
+                context = 8192;
   std::string type_name = "F16", out;
   CLI::App app("random weights in a model's shape");
   app.add_option("--layers", layers);

@@ -4,11 +4,13 @@
 #include <cstdlib>
 #include <filesystem>
 
+#include "source_dir.h"
+
 namespace hearth::tests {
 
 inline std::filesystem::path shared() {
   if (const char* folder = std::getenv("HEARTH_SHARED")) return folder;
-  return std::filesystem::path(HEARTH_SOURCE_DIR) / ".." / "shared";
+  return std::filesystem::path(source_dir()) / ".." / "shared";
 }
 
 // Where scripts/fetch-model puts the real models: $HEARTH_TEST_MODELS, or the store of the program itself.

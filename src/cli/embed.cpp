@@ -27,7 +27,9 @@ struct Embed {
     }
     for (std::size_t i = 0; i < texts.size(); ++i)
       if (!is_utf8(texts[i])) throw Error(Code::bad_input, "not valid UTF-8", "text " + std::to_string(i + 1));
-    options.long_text = long_text == "mean" ? engine::LongText::mean : long_text == "truncate" ? engine::LongText::truncate : engine::LongText::refuse;
+    options.long_text = long_text == "mean"       ? engine::LongText::mean
+                        : long_text == "truncate" ? engine::LongText::truncate
+                                                  : engine::LongText::refuse;
     engine::Embedder embedder(model.open());
     constexpr std::size_t at_once = 256;
     for (std::size_t begin = 0; begin < texts.size(); begin += at_once) {

@@ -18,15 +18,19 @@ Pooling pooling_of(const gguf::Metadata& metadata) {
   const std::string key = metadata.string("general.architecture") + ".pooling_type";
   switch (metadata.integer(key, 1)) {
     case 0:
-    case 1: return Pooling::mean;
-    case 2: return Pooling::cls;
-    case 3: return Pooling::last;
-    default: throw Error(Code::unsupported, fmt::format("pooling type {}", metadata.integer(key)), key);
+    case 1:
+      return Pooling::mean;
+    case 2:
+      return Pooling::cls;
+    case 3:
+      return Pooling::last;
+    default:
+      throw Error(Code::unsupported, fmt::format("pooling type {}", metadata.integer(key)), key);
   }
 }
 
 // A piece of a text, as the model reads it.
-struct Piece {
+struct Chunk {
   std::size_t text;
   std::vector<Token> tokens;
 };
@@ -72,7 +76,7 @@ std::vector<std::vector<float>> Embedder::embed(std::span<const std::string> tex
   if (options.dimensions > width)
     throw Error(Code::usage, fmt::format("{} dimensions asked for and the model gives {}", options.dimensions, width));
 
-  std::vector<Piece> pieces;
+  std::vector<Chunk> pieces;
   for (std::size_t i = 0; i < texts.size(); ++i) {
     auto tokens = engine_->tokenizer().encode(texts[i]);
     if (tokens.size() > limit && options.long_text == LongText::refuse)
@@ -82,9 +86,10 @@ std::vector<std::vector<float>> Embedder::embed(std::span<const std::string> tex
     for (auto& part : parts)
       if (!part.empty()) pieces.push_back({i, std::move(part)});
   }
-  std::vector<const Piece*> order;
-  for (const Piece& piece : pieces) order.push_back(&piece);
-  std::stable_sort(order.begin(), order.end(), [](const Piece* a, const Piece* b) { return a->tokens.size() < b->tokens.size(); });
+  std::vector<const Chunk*> order;
+  for (const Chunk& piece : pieces) order.push_back(&piece);
+  std::stable_sort(order.begin(), order.end(),
+                   [](const Chunk* a, const Chunk* b) { return a->tokens.size() < b->tokens.size(); });
 
   std::vector<std::vector<float>> vectors(texts.size(), std::vector<float>(width));
   std::vector<double> weight(texts.size());

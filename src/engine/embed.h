@@ -20,8 +20,8 @@ enum class LongText {
 
 struct EmbedOptions {
   LongText long_text = LongText::refuse;
-  bool normalise = true;        // to length 1
-  std::size_t dimensions = 0;   // keep the first so many (Matryoshka models), then normalise; 0: all
+  bool normalise = true;       // to length 1
+  std::size_t dimensions = 0;  // keep the first so many (Matryoshka models), then normalise; 0: all
 };
 
 class Embedder {

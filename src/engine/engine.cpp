@@ -58,13 +58,17 @@ std::shared_ptr<const sample::TokenTable> Engine::token_table() const {
 }
 
 void Engine::forward(std::span<const model::Segment> segments, tensor::Rows out) {
+  with_threads([&](ThreadPool& pool) { model_->forward(pool, segments, *scratch_, out); });
+}
+
+void Engine::with_threads(const std::function<void(ThreadPool&)>& use) {
   std::unique_lock lock(mutex_);
   turned_.wait(lock, [&] { return !turning_; });
   turning_ = true;
   lock.unlock();
   std::exception_ptr error;
   try {
-    model_->forward(pool_, segments, *scratch_, out);
+    use(pool_);
   } catch (...) {
     error = std::current_exception();
   }

@@ -13,6 +13,7 @@ namespace hearth::kernels {
 extern const MatmulKernels generic_matmul;
 extern const VectorKernels generic_vector;
 #if defined(__x86_64__)
+extern const MatmulKernels avx512_matmul;
 extern const VectorKernels avx2_vector, avx512_vector;
 #endif
 
@@ -21,7 +22,7 @@ namespace {
 std::vector<const Table*> find_available() {
   std::vector<const Table*> tables;
 #if defined(__x86_64__)
-  static const Table avx512{"avx512", &generic_matmul, &avx512_vector}, avx2{"avx2", &generic_matmul, &avx2_vector};
+  static const Table avx512{"avx512", &avx512_matmul, &avx512_vector}, avx2{"avx2", &generic_matmul, &avx2_vector};
   if (cpu_features().avx512) tables.push_back(&avx512);
   if (cpu_features().avx2) tables.push_back(&avx2);
 #endif

@@ -15,9 +15,9 @@ struct Product {
   bool accumulate = false;
 };
 
-// x [tokens, inputs]. All products share x, and run as one parallel region. Integer formats multiply with x quantised to
-// int8; F16 and BF16 with x in bfloat16 or float32; F32 in float32 throughout. Each output element is computed by one
-// thread in a fixed order: the result does not depend on the number of threads.
+// x [tokens, inputs]. All products share x, and run as one parallel region. Integer formats multiply with x quantised
+// to int8; F16 and BF16 with x in bfloat16 or float32; F32 in float32 throughout. Each output element is computed by
+// one thread in a fixed order: the result does not depend on the number of threads.
 void matmul(ThreadPool& pool, tensor::ConstRows x, std::span<const Product> products);
 inline void matmul(ThreadPool& pool, tensor::ConstRows x, const tensor::Matrix& weight, tensor::Rows y) {
   const Product product{.weight = weight, .output = y};

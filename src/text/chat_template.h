@@ -10,9 +10,9 @@
 namespace hearth::text {
 
 struct TemplateLimits {
-  std::size_t steps = 5'000'000;        // evaluated nodes
-  std::size_t output = 64u << 20;       // bytes, of the text and of any one string made on the way
-  std::size_t depth = 200;              // nested expressions, blocks and macro calls
+  std::size_t steps = 5'000'000;   // evaluated nodes
+  std::size_t output = 64u << 20;  // bytes, of the text and of any one string made on the way
+  std::size_t depth = 200;         // nested expressions, blocks and macro calls
 };
 
 class ChatTemplate {
@@ -26,7 +26,8 @@ class ChatTemplate {
   // `context`: messages, add_generation_prompt, bos_token, eos_token, tools, ... in insertion order.
   // Throws bad_input where the template raises (raise_exception), misuses a value, or exceeds a limit.
   // `now` (seconds since the epoch) is what strftime_now shows; negative: the clock's.
-  std::string render(const nlohmann::ordered_json& context, const TemplateLimits& limits = {}, long long now = -1) const;
+  std::string render(const nlohmann::ordered_json& context, const TemplateLimits& limits = {},
+                     long long now = -1) const;
 
  private:
   struct Program;

@@ -12,7 +12,8 @@ namespace hearth::engine {
 namespace {
 
 std::shared_ptr<Engine> tiny(std::size_t threads = 2) {
-  return Engine::open(tests::shared() / "conformance/gguf/llama-dense.gguf", {.threads = threads, .context = 64, .batch_tokens = 8});
+  return Engine::open(tests::shared() / "conformance/gguf/llama-dense.gguf",
+                      {.threads = threads, .context = 64, .batch_tokens = 8});
 }
 
 Request greedy(std::vector<Token> prompt, std::size_t max_tokens) {
@@ -76,7 +77,8 @@ TEST(Session, ManyAtOnceEachAsIfAlone) {
 TEST(Session, SameTokensForAnyNumberOfThreads) {
   HEARTH_NEEDS_SHARED();
   const auto expected = Session(tiny(1)).generate(greedy(prompt(20, 3), 30)).tokens;
-  for (std::size_t threads : {2, 4, 8}) EXPECT_EQ(Session(tiny(threads)).generate(greedy(prompt(20, 3), 30)).tokens, expected);
+  for (std::size_t threads : {2, 4, 8})
+    EXPECT_EQ(Session(tiny(threads)).generate(greedy(prompt(20, 3), 30)).tokens, expected);
 }
 
 TEST(Session, SeedDrawsTheSameAgain) {
@@ -99,8 +101,11 @@ TEST(Session, StopsWhenTheSinkSaysSoAndStaysUsable) {
   const Answer cut = session.generate(greedy(prompt(10, 2), 40), [&](const Piece&) { return ++heard < 5; });
   EXPECT_EQ(cut.reason, FinishReason::cancelled);
   EXPECT_LT(cut.tokens.size(), 8u);
-  EXPECT_THROW(session.generate(greedy(prompt(10, 2), 40), [](const Piece&) -> bool { throw std::runtime_error("sink"); }), std::runtime_error);
-  EXPECT_EQ(session.generate(greedy(prompt(10, 2), 40)).tokens, Session(engine).generate(greedy(prompt(10, 2), 40)).tokens);
+  EXPECT_THROW(
+      session.generate(greedy(prompt(10, 2), 40), [](const Piece&) -> bool { throw std::runtime_error("sink"); }),
+      std::runtime_error);
+  EXPECT_EQ(session.generate(greedy(prompt(10, 2), 40)).tokens,
+            Session(engine).generate(greedy(prompt(10, 2), 40)).tokens);
 }
 
 TEST(Session, FillsTheContextAndNoFurther) {

@@ -7,6 +7,7 @@
 #include "../ops/levels.h"
 #include "base/error.h"
 #include "runner.h"
+#include "source_dir.h"
 #include "temporary.h"
 #include "tiny.h"
 
@@ -15,7 +16,7 @@ using namespace hearth;
 namespace {
 
 std::vector<nlohmann::json> golden() {
-  return tests::read_json(std::filesystem::path(HEARTH_SOURCE_DIR) / "tests/cases/model/golden.json");
+  return tests::read_json(std::filesystem::path(hearth::tests::source_dir()) / "tests/cases/model/golden.json");
 }
 
 // Prints as its name.

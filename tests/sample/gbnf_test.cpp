@@ -7,12 +7,14 @@
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
+#include "source_dir.h"
 
 namespace hearth::sample {
 namespace {
 
 const nlohmann::json& cases(const std::string& kind) {
-  static const auto all = nlohmann::json::parse(std::ifstream(HEARTH_SOURCE_DIR "/tests/cases/grammar.json"));
+  static const auto all =
+      nlohmann::json::parse(std::ifstream(hearth::tests::source_dir() + "/tests/cases/grammar.json"));
   return all.at(kind);
 }
 

@@ -8,13 +8,14 @@
 #include "base/error.h"
 #include "sample/json_validator.h"
 #include "sample/walk.h"
+#include "source_dir.h"
 
 namespace hearth::sample {
 namespace {
 
 const nlohmann::ordered_json& cases(const std::string& kind) {
   static const auto all =
-      nlohmann::ordered_json::parse(std::ifstream(HEARTH_SOURCE_DIR "/tests/cases/json_schema.json"));
+      nlohmann::ordered_json::parse(std::ifstream(hearth::tests::source_dir() + "/tests/cases/json_schema.json"));
   return all.at(kind);
 }
 

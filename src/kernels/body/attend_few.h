@@ -92,7 +92,7 @@ void attend_few_of(const AttentionPiece& piece) {
     in_parts(rows, 4, [&](std::size_t row, auto count) {
       score_few<V, Row, count.value>(piece, queries + row * width, width, position, n, scores + row * score_stride);
     });
-    for (std::size_t row = 0; row < rows; ++row) soften<V>(piece, state, row, position, scores + row * score_stride);
+    soften_rows<V>(piece, state, 0, rows, position, scores, score_stride);
     in_parts(rows, 4, [&](std::size_t row, auto count) {
       in_parts(state.width / V::lanes, most_columns, [&](std::size_t vector, auto vectors) {
         gather_few<V, Row, count.value, vectors.value>(

@@ -33,13 +33,19 @@ void product(const typename Product::Element* a, std::size_t a_stride, const typ
              std::size_t b_stride, std::size_t depth, float* c, std::size_t c_stride) {
   using V = typename Product::Vectors;
   typename V::Float sums[R][N];
+#pragma GCC unroll 8
   for (std::size_t r = 0; r < R; ++r)
+#pragma GCC unroll 4
     for (std::size_t k = 0; k < N; ++k) sums[r][k] = add ? V::load(c + r * c_stride + k * V::lanes) : V::zero();
   for (std::size_t i = 0; i < depth; ++i, b += b_stride)
+#pragma GCC unroll 8
     for (std::size_t r = 0; r < R; ++r)
+#pragma GCC unroll 4
       for (std::size_t k = 0; k < N; ++k)
         sums[r][k] = Product::step(sums[r][k], a + r * a_stride + i, b + k * V::lanes);
+#pragma GCC unroll 8
   for (std::size_t r = 0; r < R; ++r)
+#pragma GCC unroll 4
     for (std::size_t k = 0; k < N; ++k) V::store(c + r * c_stride + k * V::lanes, sums[r][k]);
 }
 
@@ -117,7 +123,7 @@ void attend_many_of(const AttentionPiece& piece) {
         continue;
       product_columns<Product, false>(queries + row * piece.key_width, piece.key_width, keys, tile, piece.key_width,
                                       scores, tile, tile);
-      for (std::size_t r = row; r < end; ++r) soften<V>(piece, state, r, position, scores + (r - row) * tile);
+      soften_rows<V>(piece, state, row, end, position, scores, tile);
       product_columns<Product, true>(scores, tile, values, state.width, tile, state.values + row * state.width,
                                      state.width, state.width);
     }

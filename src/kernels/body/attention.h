@@ -89,10 +89,11 @@ struct State {
 // Scores [tile] of one row, products of query and key, become weights; sum and maximum follow. Positions the row does
 // not see get weight 0, whatever stands in their scores.
 template <class V>
-void soften(const AttentionPiece& piece, State<V>& state, std::size_t row, std::size_t position, float* scores) {
+void soften(const AttentionPiece& piece, State<V>& state, std::size_t token, std::size_t head, std::size_t position,
+            float* scores) {
   using F = typename V::Float;
   constexpr std::size_t vectors = tile / V::lanes;
-  const std::size_t token = row / piece.group;
+  const std::size_t row = token * piece.group + head;
   const Visible visible(piece, token);
   if (visible.begin >= position + tile || visible.end <= position) {
     for (std::size_t k = 0; k < vectors; ++k) V::store(scores + k * V::lanes, V::zero());
@@ -106,7 +107,7 @@ void soften(const AttentionPiece& piece, State<V>& state, std::size_t row, std::
   }
   if (piece.slopes) {
     const float distance = static_cast<float>(position) - static_cast<float>(piece.first + token);
-    const F slope = V::splat(piece.slopes[row % piece.group]);
+    const F slope = V::splat(piece.slopes[head]);
     for (std::size_t k = 0; k < vectors; ++k)
       s[k] = V::fma(slope, V::add(V::iota(), V::splat(distance + static_cast<float>(k * V::lanes))), s[k]);
   }
@@ -131,6 +132,20 @@ void soften(const AttentionPiece& piece, State<V>& state, std::size_t row, std::
     V::store(scores + k * V::lanes, s[k]);
   }
   V::store(state.sums + row * V::lanes, sum);
+}
+
+// Calls soften for rows [begin, end), row r's scores at scores + (r - begin) * stride.
+template <class V>
+void soften_rows(const AttentionPiece& piece, State<V>& state, std::size_t begin, std::size_t end, std::size_t position,
+                 float* scores, std::size_t stride) {
+  std::size_t token = begin / piece.group, head = begin % piece.group;
+  for (; begin < end; ++begin, scores += stride) {
+    soften<V>(piece, state, token, head, position, scores);
+    if (++head == piece.group) {
+      head = 0;
+      ++token;
+    }
+  }
 }
 
 // Calls body with the constant count, of 1, 2, 3 or 4, as a type.

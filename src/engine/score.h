@@ -1,0 +1,29 @@
+// How likely a model finds given continuations: log-likelihoods, each shared beginning computed once.
+#pragma once
+
+#include <functional>
+#include <span>
+#include <vector>
+
+#include "engine/engine.h"
+
+namespace hearth::engine {
+
+// Asks for log P(tokens[from], ..., tokens.back() | tokens[0], ..., tokens[from - 1]).
+struct Continuation {
+  std::vector<Token> tokens;
+  std::size_t from = 1;  // at least 1, below tokens.size()
+};
+
+struct Likelihood {
+  double log = 0;       // nats, summed over the scored tokens
+  bool greedy = false;  // each scored token was the likeliest
+};
+
+// A group's continuations may share a beginning, which is run once. Results stand as the groups do. Groups are batched
+// together. `progress` hears how many groups are done; false stops with cancelled. Throws usage for an empty or
+// unscorable continuation, too_long where one exceeds the engine's context.
+std::vector<std::vector<Likelihood>> score(Engine& engine, std::span<const std::vector<Continuation>> groups,
+                                           const std::function<bool(std::size_t done)>& progress = {});
+
+}  // namespace hearth::engine

@@ -1,0 +1,88 @@
+#include "kernels/matmul/avx512_formats.h"
+// The formats come first: the rest is written over them.
+#include "kernels/matmul/avx512.h"
+#include "kernels/matmul/avx512_many.h"
+#include "kernels/matmul/few.h"
+#include "kernels/matmul_kernels.h"
+
+namespace hearth::kernels {
+
+extern const MatmulKernels avx512_matmul;
+
+namespace {
+
+using tensor::Type;
+
+Form form(Type type, std::size_t) {
+  return type == Type::f32 || type == Type::f16 || type == Type::bf16 ? Form::f32 : Form::int8;
+}
+
+std::size_t packed_bytes(Form form, std::size_t tokens, std::size_t columns) {
+  return form == Form::int8 ? tokens * Int8Rows(nullptr, columns).record : 0;
+}
+
+void pack(Form form, const Activations& input, std::size_t begin, std::size_t end, std::byte* packed) {
+  if (form != Form::int8) return;
+  const Int8Rows rows(packed, input.columns);
+  for (std::size_t token = begin; token < end; ++token)
+    pack_int8(input.x + token * input.stride, input.columns, rows, token);
+}
+
+std::size_t scratch_bytes(Type type, std::size_t tokens, std::size_t columns) {
+  if (tokens <= few_tokens) return few_scratch_bytes<I>(columns);
+  return form(type, tokens) == Form::int8 ? int8_many_scratch_bytes : float_many_scratch_bytes;
+}
+
+template <class F>
+void product_int8(const ProductPiece& piece) {
+  piece.input->tokens <= few_tokens ? few_int8<I, F>(piece) : many_int8<F>(piece);
+}
+template <class F>
+void product_float(const ProductPiece& piece) {
+  piece.input->tokens <= few_tokens ? few_float<I, F>(piece) : many_float<F>(piece);
+}
+
+void multiply(const ProductPiece& piece) {
+  switch (piece.type) {
+    case Type::f32:
+      return product_float<F32>(piece);
+    case Type::f16:
+      return product_float<F16>(piece);
+    case Type::bf16:
+      return product_float<Bf16>(piece);
+    case Type::q4_0:
+      return product_int8<Q4_0>(piece);
+    case Type::q4_1:
+      return product_int8<Q4_1>(piece);
+    case Type::q5_0:
+      return product_int8<Q5_0>(piece);
+    case Type::q5_1:
+      return product_int8<Q5_1>(piece);
+    case Type::q8_0:
+      return product_int8<Q8_0>(piece);
+    case Type::q2_k:
+      return product_int8<Q2_K>(piece);
+    case Type::q3_k:
+      return product_int8<Q3_K>(piece);
+    case Type::q4_k:
+      return product_int8<Q4_K>(piece);
+    case Type::q5_k:
+      return product_int8<Q5_K>(piece);
+    case Type::q6_k:
+      return product_int8<Q6_K>(piece);
+    case Type::iq4_nl:
+      return product_int8<Iq4_nl>(piece);
+    case Type::iq4_xs:
+      return product_int8<Iq4_xs>(piece);
+    case Type::mxfp4:
+      return product_int8<Mxfp4>(piece);
+    case Type::i32:
+      return;
+  }
+}
+
+}  // namespace
+
+const MatmulKernels avx512_matmul{few_tokens, form, packed_bytes, pack, scratch_bytes, multiply};
+
+}  // namespace hearth::kernels

@@ -1,0 +1,320 @@
+// How AVX-512 reads each format: 64 codes at a time, in the order of the weights, as unsigned bytes; and the scales of
+// each group of 16 or 32, with the minimum where there is one. weight = scale * (code - offset) + minimum.
+#pragma once
+
+#include "kernels/simd/avx512.h"
+#include "tensor/formats/formats.h"
+
+namespace hearth::kernels {
+namespace {
+
+inline __m128i load16(const void* p) {
+  return _mm_loadu_si128(static_cast<const __m128i*>(p));
+}
+inline __m256i load32(const void* p) {
+  return _mm256_loadu_si256(static_cast<const __m256i*>(p));
+}
+inline __m512i load64(const void* p) {
+  return _mm512_loadu_si512(p);
+}
+inline std::uint32_t load_word(const void* p) {
+  std::uint32_t word;
+  __builtin_memcpy(&word, p, sizeof word);
+  return word;
+}
+
+// Four quarters of 16 bytes: a, a, b, b. Two halves of 32: a, a; a, b.
+inline __m512i twice_each(const void* a, const void* b) {
+  return _mm512_mask_broadcast_i32x4(_mm512_broadcast_i32x4(load16(a)), 0xff00, load16(b));
+}
+inline __m512i twice(const void* a) {
+  return _mm512_broadcast_i64x4(load32(a));
+}
+inline __m512i join(__m256i a, __m256i b) {
+  return _mm512_inserti64x4(_mm512_castsi256_si512(a), b, 1);
+}
+
+inline __m512i by_quarters(long long a, long long b, long long c, long long d) {
+  return _mm512_setr_epi64(a, a, b, b, c, c, d, d);
+}
+inline __m512i by_halves(long long a, long long b) {
+  return by_quarters(a, a, b, b);
+}
+inline __m512i low_nibbles(__m512i v) {
+  return _mm512_and_si512(v, _mm512_set1_epi8(15));
+}
+inline __m512i nibbles_of_two(const void* a, const void* b) {
+  return low_nibbles(_mm512_srlv_epi64(twice_each(a, b), by_quarters(0, 4, 0, 4)));
+}
+inline __m512i nibbles_of_one(const void* a) {
+  return low_nibbles(
+      _mm512_srlv_epi64(_mm512_zextsi256_si512(_mm256_broadcastsi128_si256(load16(a))), by_quarters(0, 4, 0, 0)));
+}
+
+// Halves that lie a block apart, to floats, by way of a buffer: no gather is as fast.
+template <class Block>
+void read_halves(const Block* blocks, std::size_t count, const std::uint16_t Block::*half, float* out) {
+  constexpr std::size_t most = 512;
+  std::uint16_t halves[most];
+  for (std::size_t first = 0; first < count; first += most) {
+    const std::size_t n = count - first < most ? count - first : most;
+    for (std::size_t i = 0; i < n; ++i) halves[i] = blocks[first + i].*half;
+    for (std::size_t i = 0; i < n; i += 16) {
+      const __mmask16 part = Avx512::first(n - i < 16 ? n - i : 16);
+      const __m256i v = _mm256_maskz_loadu_epi16(part, halves + i);
+      _mm512_mask_storeu_ps(out + first + i, part, _mm512_cvtph_ps(v));
+    }
+  }
+}
+
+// Blocks of 32 with a scale before the codes.
+template <class B, int Offset, int Most>
+struct Blocks32 {
+  using Block = B;
+  static constexpr std::size_t group = 32;
+  static constexpr int offset = Offset, most = Most;  // codes are 0 to `most`
+  static constexpr bool minimum = requires(B b) { b.minimum; };
+  static const Block* at(const std::byte* row, std::size_t index) {
+    return reinterpret_cast<const Block*>(row) + index;
+  }
+  static void expand(const Block* blocks, std::size_t count, float* scales, float* minimums) {
+    read_halves(blocks, count, &Block::scale, scales);
+    if constexpr (minimum) read_halves(blocks, count, &Block::minimum, minimums);
+  }
+};
+
+template <class B, int Offset>
+struct Nibbles : Blocks32<B, Offset, 15> {
+  using Blocks32<B, Offset, 15>::at;
+  static __m512i codes(const std::byte* row, std::size_t step) {
+    return nibbles_of_two(at(row, 2 * step)->codes, at(row, 2 * step + 1)->codes);
+  }
+  static __m512i last_codes(const std::byte* row, std::size_t step) { return nibbles_of_one(at(row, 2 * step)->codes); }
+};
+using Q4_0 = Nibbles<tensor::Q4_0, 8>;
+using Q4_1 = Nibbles<tensor::Q4_1, 0>;
+
+template <class B, int Offset>
+struct FiveBits : Blocks32<B, Offset, 31> {
+  using Blocks32<B, Offset, 31>::at;
+  static __m512i add_high(__m512i codes, __mmask64 bits) {
+    return _mm512_mask_add_epi8(codes, bits, codes, _mm512_set1_epi8(16));
+  }
+  static __m512i codes(const std::byte* row, std::size_t step) {
+    const B *const a = at(row, 2 * step), *const b = at(row, 2 * step + 1);
+    return add_high(nibbles_of_two(a->codes, b->codes),
+                    load_word(a->high) | static_cast<std::uint64_t>(load_word(b->high)) << 32);
+  }
+  static __m512i last_codes(const std::byte* row, std::size_t step) {
+    const B* const a = at(row, 2 * step);
+    return add_high(nibbles_of_one(a->codes), load_word(a->high));
+  }
+};
+using Q5_0 = FiveBits<tensor::Q5_0, 16>;
+using Q5_1 = FiveBits<tensor::Q5_1, 0>;
+
+struct Q8_0 : Blocks32<tensor::Q8_0, 128, 255> {
+  static __m512i unsign(__m512i codes) { return _mm512_xor_si512(codes, _mm512_set1_epi8(-128)); }
+  static __m512i codes(const std::byte* row, std::size_t step) {
+    return unsign(join(load32(at(row, 2 * step)->codes), load32(at(row, 2 * step + 1)->codes)));
+  }
+  static __m512i last_codes(const std::byte* row, std::size_t step) {
+    return unsign(_mm512_zextsi256_si512(load32(at(row, 2 * step)->codes)));
+  }
+};
+
+// Codes that a table gives meaning.
+struct Table16 {
+  alignas(16) std::uint8_t values[16];
+  constexpr Table16(const std::int8_t (&signed_values)[16], int offset) : values() {
+    for (int i = 0; i < 16; ++i) values[i] = static_cast<std::uint8_t>(signed_values[i] + offset);
+  }
+  __m512i look_up(__m512i codes) const { return _mm512_shuffle_epi8(_mm512_broadcast_i32x4(load16(values)), codes); }
+};
+constexpr Table16 iq4_table{tensor::iq4_values, 128};
+constexpr Table16 mxfp4_table{tensor::mxfp4_doubled, 12};
+
+struct Iq4_nl : Blocks32<tensor::Iq4_nl, 128, 255> {
+  static __m512i codes(const std::byte* row, std::size_t step) {
+    return iq4_table.look_up(nibbles_of_two(at(row, 2 * step)->codes, at(row, 2 * step + 1)->codes));
+  }
+  static __m512i last_codes(const std::byte* row, std::size_t step) {
+    return iq4_table.look_up(nibbles_of_one(at(row, 2 * step)->codes));
+  }
+};
+
+struct Mxfp4 {
+  using Block = tensor::Mxfp4;
+  static constexpr std::size_t group = 32;
+  static constexpr int offset = 12, most = 24;
+  static constexpr bool minimum = false;
+  static const Block* at(const std::byte* row, std::size_t index) {
+    return reinterpret_cast<const Block*>(row) + index;
+  }
+  static void expand(const Block* blocks, std::size_t count, float* scales, float*) {
+    for (std::size_t i = 0; i < count; ++i)
+      scales[i] = _mm_cvtss_f32(_mm_scalef_ss(_mm_set_ss(1), _mm_set_ss(static_cast<float>(blocks[i].exponent - 128))));
+  }
+  static __m512i codes(const std::byte* row, std::size_t step) {
+    return mxfp4_table.look_up(nibbles_of_two(at(row, 2 * step)->codes, at(row, 2 * step + 1)->codes));
+  }
+  static __m512i last_codes(const std::byte* row, std::size_t step) {
+    return mxfp4_table.look_up(nibbles_of_one(at(row, 2 * step)->codes));
+  }
+};
+
+// Blocks of 256: four steps each.
+template <class B, std::size_t Group, int Offset, int Most, bool Minimum>
+struct Blocks256 {
+  using Block = B;
+  static constexpr std::size_t group = Group;
+  static constexpr int offset = Offset, most = Most;
+  static constexpr bool minimum = Minimum;
+  static const Block* at(const std::byte* row, std::size_t step) {
+    return reinterpret_cast<const Block*>(row) + step / 4;
+  }
+};
+
+// Eight scales and eight minimums, as bytes.
+inline __m128i unpack(const tensor::PackedScales& packed) {
+  const std::uint32_t a = load_word(packed.bytes), b = load_word(packed.bytes + 4), c = load_word(packed.bytes + 8);
+  constexpr std::uint32_t six = 0x3f3f3f3f, four = 0x0f0f0f0f, two = 0x30303030;
+  return _mm_setr_epi32(static_cast<int>(a & six), static_cast<int>((c & four) | (a >> 2 & two)),
+                        static_cast<int>(b & six), static_cast<int>((c >> 4 & four) | (b >> 2 & two)));
+}
+
+template <class B, int Most>
+struct ScaledNibbles : Blocks256<B, 32, 0, Most, true> {
+  static void expand(const B* blocks, std::size_t count, float* scales, float* minimums) {
+    for (std::size_t i = 0; i < count; ++i) {
+      const __m512 both = _mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(unpack(blocks[i].scales)));
+      const __m256 scale = _mm256_set1_ps(Avx512::half_to_float(blocks[i].scale));
+      const __m256 minimum = _mm256_set1_ps(-Avx512::half_to_float(blocks[i].minimum));
+      _mm256_storeu_ps(scales + 8 * i, _mm256_mul_ps(_mm512_castps512_ps256(both), scale));
+      _mm256_storeu_ps(minimums + 8 * i, _mm256_mul_ps(_mm512_extractf32x8_ps(both, 1), minimum));
+    }
+  }
+};
+
+struct Q4_K : ScaledNibbles<tensor::Q4_K, 15> {
+  static __m512i codes(const std::byte* row, std::size_t step) {
+    return low_nibbles(_mm512_srlv_epi64(twice(at(row, step)->codes + step % 4 * 32), by_halves(0, 4)));
+  }
+};
+
+inline __m512i bit_of_halves(std::size_t step) {  // bit 2 s in the first 32 bytes, 2 s + 1 in the others
+  const int bit = 1 << step % 4 * 2;
+  return join(_mm256_set1_epi8(static_cast<char>(bit)), _mm256_set1_epi8(static_cast<char>(2 * bit)));
+}
+
+struct Q5_K : ScaledNibbles<tensor::Q5_K, 31> {
+  static __m512i codes(const std::byte* row, std::size_t step) {
+    const Block* const block = at(row, step);
+    const __m512i low = low_nibbles(_mm512_srlv_epi64(twice(block->codes + step % 4 * 32), by_halves(0, 4)));
+    const __mmask64 high = _mm512_test_epi8_mask(twice(block->high), bit_of_halves(step));
+    return _mm512_mask_add_epi8(low, high, low, _mm512_set1_epi8(16));
+  }
+};
+
+struct Q6_K : Blocks256<tensor::Q6_K, 16, 32, 63, false> {
+  static void expand(const Block* blocks, std::size_t count, float* scales, float*) {
+    for (std::size_t i = 0; i < count; ++i)
+      _mm512_storeu_ps(scales + 16 * i,
+                       _mm512_mul_ps(_mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(load16(blocks[i].scales))),
+                                     _mm512_set1_ps(Avx512::half_to_float(blocks[i].scale))));
+  }
+  static __m512i codes(const std::byte* row, std::size_t step) {
+    const Block* const block = at(row, step);
+    const std::size_t half = step % 4 / 2;
+    const __m512i low = load64(block->low + half * 64), high = twice(block->high + half * 32);
+    const __m512i high_bits =
+        step % 2 == 0 ? _mm512_sllv_epi64(high, by_halves(4, 2)) : _mm512_srlv_epi64(high, by_halves(0, 2));
+    return _mm512_or_si512(low_nibbles(step % 2 == 0 ? low : _mm512_srli_epi64(low, 4)),
+                           _mm512_and_si512(high_bits, _mm512_set1_epi8(0x30)));
+  }
+};
+
+inline __m512i two_bits(const std::uint8_t* codes, std::size_t step) {
+  const long long shift = static_cast<long long>(step % 2 * 4);
+  return _mm512_and_si512(_mm512_srlv_epi64(twice(codes + step % 4 / 2 * 32), by_halves(shift, shift + 2)),
+                          _mm512_set1_epi8(3));
+}
+
+struct Q2_K : Blocks256<tensor::Q2_K, 16, 0, 3, true> {
+  static void expand(const Block* blocks, std::size_t count, float* scales, float* minimums) {
+    for (std::size_t i = 0; i < count; ++i) {
+      const __m128i both = load16(blocks[i].scales), four = _mm_set1_epi8(15);
+      const __m512i low = _mm512_cvtepu8_epi32(_mm_and_si128(both, four));
+      const __m512i high = _mm512_cvtepu8_epi32(_mm_and_si128(_mm_srli_epi16(both, 4), four));
+      const float scale = Avx512::half_to_float(blocks[i].scale), minimum = -Avx512::half_to_float(blocks[i].minimum);
+      _mm512_storeu_ps(scales + 16 * i, _mm512_mul_ps(_mm512_cvtepi32_ps(low), _mm512_set1_ps(scale)));
+      _mm512_storeu_ps(minimums + 16 * i, _mm512_mul_ps(_mm512_cvtepi32_ps(high), _mm512_set1_ps(minimum)));
+    }
+  }
+  static __m512i codes(const std::byte* row, std::size_t step) { return two_bits(at(row, step)->codes, step); }
+};
+
+struct Q3_K : Blocks256<tensor::Q3_K, 16, 4, 7, false> {
+  static void expand(const Block* blocks, std::size_t count, float* scales, float*) {
+    for (std::size_t i = 0; i < count; ++i) {
+      const std::uint8_t* const s = blocks[i].scales;
+      const std::uint32_t a = load_word(s), b = load_word(s + 4), high = load_word(s + 8);
+      constexpr std::uint32_t four = 0x0f0f0f0f, two = 0x30303030;
+      const __m128i six = _mm_setr_epi32(
+          static_cast<int>((a & four) | (high << 4 & two)), static_cast<int>((b & four) | (high << 2 & two)),
+          static_cast<int>((a >> 4 & four) | (high & two)), static_cast<int>((b >> 4 & four) | (high >> 2 & two)));
+      const __m512i values = _mm512_sub_epi32(_mm512_cvtepu8_epi32(six), _mm512_set1_epi32(32));
+      _mm512_storeu_ps(scales + 16 * i, _mm512_mul_ps(_mm512_cvtepi32_ps(values),
+                                                      _mm512_set1_ps(Avx512::half_to_float(blocks[i].scale))));
+    }
+  }
+  static __m512i codes(const std::byte* row, std::size_t step) {
+    const Block* const block = at(row, step);
+    const __m512i low = two_bits(block->codes, step);
+    const __mmask64 high = _mm512_test_epi8_mask(twice(block->high), bit_of_halves(step));
+    return _mm512_mask_add_epi8(low, high, low, _mm512_set1_epi8(4));
+  }
+};
+
+struct Iq4_xs : Blocks256<tensor::Iq4_xs, 32, 128, 255, false> {
+  static void expand(const Block* blocks, std::size_t count, float* scales, float*) {
+    for (std::size_t i = 0; i < count; ++i) {
+      const std::uint64_t low = _pdep_u64(load_word(blocks[i].scales_low), 0x0f0f0f0f0f0f0f0f);
+      const std::uint64_t high = _pdep_u64(blocks[i].scales_high, 0x3030303030303030);
+      const __m256i six = _mm256_cvtepu8_epi32(_mm_cvtsi64_si128(static_cast<long long>(low | high)));
+      _mm256_storeu_ps(scales + 8 * i, _mm256_mul_ps(_mm256_cvtepi32_ps(_mm256_sub_epi32(six, _mm256_set1_epi32(32))),
+                                                     _mm256_set1_ps(Avx512::half_to_float(blocks[i].scale))));
+    }
+  }
+  static __m512i codes(const std::byte* row, std::size_t step) {
+    const std::uint8_t* const codes = at(row, step)->codes + step % 4 * 32;
+    return iq4_table.look_up(nibbles_of_two(codes, codes + 16));
+  }
+};
+
+// Float formats: sixteen weights, or the first `count` of them.
+struct F32 {
+  using Block = float;
+  static __m512 load(const std::byte* row, std::size_t i) { return _mm512_loadu_ps(row + i * 4); }
+  static __m512 load_part(const std::byte* row, std::size_t i, std::size_t count) {
+    return _mm512_maskz_loadu_ps(Avx512::first(count), row + i * 4);
+  }
+};
+struct F16 {
+  using Block = std::uint16_t;
+  static __m512 load(const std::byte* row, std::size_t i) { return _mm512_cvtph_ps(load32(row + i * 2)); }
+  static __m512 load_part(const std::byte* row, std::size_t i, std::size_t count) {
+    return _mm512_cvtph_ps(_mm256_maskz_loadu_epi16(Avx512::first(count), row + i * 2));
+  }
+};
+struct Bf16 {
+  using Block = std::uint16_t;
+  static __m512 widen(__m256i v) { return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(v), 16)); }
+  static __m512 load(const std::byte* row, std::size_t i) { return widen(load32(row + i * 2)); }
+  static __m512 load_part(const std::byte* row, std::size_t i, std::size_t count) {
+    return widen(_mm256_maskz_loadu_epi16(Avx512::first(count), row + i * 2));
+  }
+};
+
+}  // namespace
+}  // namespace hearth::kernels
