@@ -39,11 +39,11 @@ const Family& find_family(std::string_view checkpoint_class, const std::string& 
 
 // Where a checkpoint's tensor goes. `shape` says what its rows and columns are, for checking: see Dimensions.
 struct Mapping {
-  std::string name;                     // GGUF's, with .weight or .bias
-  std::string_view shape;               // "qe": rows q, columns e; one letter: a vector; '?': anything
-  std::optional<std::uint64_t> expert;  // this tensor is one expert of the stacked `name`
-  bool gate_up = false;                 // holds all experts' gate and up rows; `name` is the gate's
-  std::optional<std::uint64_t> head;    // one head's row of `name` (StableLM's norms)
+  std::string name;                          // GGUF's, with .weight or .bias
+  std::string_view shape;                    // "qe": rows q, columns e; one letter: a vector; '?': anything
+  std::optional<std::uint64_t> expert = {};  // this tensor is one expert of the stacked `name`
+  bool gate_up = false;                      // holds all experts' gate and up rows; `name` is the gate's
+  std::optional<std::uint64_t> head = {};    // one head's row of `name` (StableLM's norms)
 };
 
 // The letters of Mapping::shape.

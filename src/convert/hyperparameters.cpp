@@ -221,8 +221,9 @@ void check_supported(const Family& family, const JsonObject& config) {
 
 JsonObject text_config(const Family& family, const JsonObject& config) {
   Json merged = Json::parse(family.defaults);
-  for (const Json& part : {config.json(), config.object("text_config").json()})
-    for (const auto& entry : part.items())
+  const JsonObject text_part = config.object("text_config");
+  for (const Json* part : {&config.json(), &text_part.json()})
+    for (const auto& entry : part->items())
       if (!entry.value().is_null()) merged[entry.key()] = entry.value();
   JsonObject text(std::move(merged), config.origin());
   check_supported(family, text);
