@@ -47,6 +47,7 @@ struct VectorKernels {
   void (*scale)(float* x, float factor, std::size_t count);
   void (*softcap)(float* x, float cap, std::size_t count);
   void (*softmax)(float* x, std::size_t count);
+  void (*log_softmax)(float* x, std::size_t count);
 
   // As in ops/norm.h; weight and bias may be null, y may be x.
   void (*rms_norm)(const float* x, const float* weight, float epsilon, std::size_t width, float* y);

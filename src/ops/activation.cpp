@@ -57,4 +57,11 @@ void softmax(ThreadPool& pool, tensor::Rows x) {
   });
 }
 
+void log_softmax(ThreadPool& pool, tensor::Rows x) {
+  const auto apply = kernels::vectors().log_softmax;
+  for_rows(pool, x.count, x.width / 3, [&](std::size_t begin, std::size_t end) {
+    for (std::size_t i = begin; i < end; ++i) apply(x.row(i), x.width);
+  });
+}
+
 }  // namespace hearth::ops

@@ -19,5 +19,6 @@ void scale(ThreadPool& pool, tensor::Rows x, float factor);
 void softcap(ThreadPool& pool, tensor::Rows x, float cap);
 // In place, over each row; numerically safe.
 void softmax(ThreadPool& pool, tensor::Rows x);
+void log_softmax(ThreadPool& pool, tensor::Rows x);
 
 }  // namespace hearth::ops

@@ -95,7 +95,7 @@ TEST(Activation, softcap) {
   });
 }
 
-TEST(Activation, softmax) {
+TEST(Activation, softmax_and_its_logarithm) {
   ThreadPool pool(2);
   tests::on_every_level([&] {
     for (const std::size_t width : {1, 5, 16, 1003})
@@ -103,7 +103,9 @@ TEST(Activation, softmax) {
         Floats x(2 * width);
         for (std::size_t i = 0; i < x.size(); ++i) x[i] = spread * float(std::sin(double(i * i)));
         const Floats before = x;
+        Floats logs = x;
         softmax(pool, {x.data(), 2, width, width});
+        log_softmax(pool, {logs.data(), 2, width, width});
         for (std::size_t row = 0; row < 2; ++row) {
           const float* const logits = &before[row * width];
           double sum = 0, largest = *std::max_element(logits, logits + width);
@@ -111,6 +113,8 @@ TEST(Activation, softmax) {
           for (std::size_t i = 0; i < width; ++i) {
             const double want = std::exp(logits[i] - largest) / sum;
             ASSERT_NEAR(x[row * width + i], want, 2e-6 * want + 1e-37);
+            const double log = logits[i] - largest - std::log(sum);
+            ASSERT_NEAR(logs[row * width + i], log, 3e-7 * std::abs(log) + 2e-6);
           }
         }
       }
@@ -123,6 +127,9 @@ TEST(Activation, softmax_of_a_masked_row) {
     Floats x = {-INFINITY, 2, -INFINITY, 2, -INFINITY, 2, 2, -INFINITY, -INFINITY};
     softmax(pool, {x.data(), 1, 9, 9});
     EXPECT_EQ(x, (Floats{0, 0.25f, 0, 0.25f, 0, 0.25f, 0.25f, 0, 0}));
+    Floats y = {-INFINITY, 2, -INFINITY, 2, -INFINITY, 2, 2, -INFINITY, -INFINITY};
+    log_softmax(pool, {y.data(), 1, 9, 9});
+    for (std::size_t i = 0; i < 9; ++i) EXPECT_FLOAT_EQ(y[i], x[i] > 0 ? -std::log(4.0f) : -INFINITY);
   });
 }
 

@@ -74,19 +74,43 @@ float sum_terms(std::size_t count, Term term) {
 }
 
 template <class V>
-void softmax_row(float* x, std::size_t count) {
+float maximum_of_row(const float* x, std::size_t count) {
   float maximum = -__builtin_inff();
   auto largest = V::splat(maximum);
   std::size_t whole = 0;
   for (; whole + V::lanes <= count; whole += V::lanes) largest = V::max(largest, V::load(x + whole));
   maximum = V::maximum(largest);
   for (; whole < count; ++whole) maximum = x[whole] > maximum ? x[whole] : maximum;
-  const auto top = V::splat(maximum);
+  return maximum;
+}
+
+template <class V>
+void softmax_row(float* x, std::size_t count) {
+  const auto top = V::splat(maximum_of_row<V>(x, count));
   for_each_vector<V>(
       count, [=](std::size_t i, std::size_t n) { store<V>(x + i, exponential<V>(V::sub(load<V>(x + i, n), top)), n); });
   const float sum = sum_terms<V>(
       count, [=](std::size_t i, std::size_t n, typename V::Float acc) { return V::add(acc, load<V>(x + i, n)); });
   scale_row<V>(x, 1.0f / sum, count);
+}
+
+template <class V>
+void log_softmax_row(float* x, std::size_t count) {
+  const float maximum = maximum_of_row<V>(x, count);
+  const auto top = V::splat(maximum);
+  const float sum = sum_terms<V>(count, [=](std::size_t i, std::size_t n, typename V::Float acc) {
+    auto v = exponential<V>(V::sub(load<V>(x + i, n), top));
+    if (n != V::lanes) {  // the lanes beyond the row are not part of it
+      float rest[V::lanes];
+      V::store(rest, v);
+      v = V::load_part(rest, n);
+    }
+    return V::add(acc, v);
+  });
+  const auto log_sum = V::splat(__builtin_logf(sum));
+  for_each_vector<V>(count, [=](std::size_t i, std::size_t n) {
+    store<V>(x + i, V::sub(V::sub(load<V>(x + i, n), top), log_sum), n);
+  });
 }
 
 template <class V>
