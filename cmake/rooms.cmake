@@ -4,8 +4,6 @@
 # A room's sources are all .cpp files below src/NAME; a file below src/kernels/isa/ is compiled with
 # the flags of its instruction set.
 
-set(HEARTH_VERSION_DEFINITION HEARTH_VERSION="${PROJECT_VERSION}")
-
 function(hearth_room name)
   cmake_parse_arguments(ROOM "" "" "USES;LIBS" ${ARGN})
   file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/${name}/*.cpp)
@@ -51,4 +49,5 @@ file(GLOB main CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/cli/main.cpp)
 if(main)
   add_executable(hearth ${CMAKE_SOURCE_DIR}/src/cli/main.cpp)
   target_link_libraries(hearth PRIVATE hearth_cli)
+  target_compile_definitions(hearth PRIVATE HEARTH_VERSION="${PROJECT_VERSION}")
 endif()

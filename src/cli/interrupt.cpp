@@ -8,7 +8,8 @@ namespace {
 volatile std::sig_atomic_t presses = 0;
 
 void on_signal(int signal) {
-  if (++presses > 1) {
+  presses = presses + 1;
+  if (presses > 1) {
     std::signal(signal, SIG_DFL);
     std::raise(signal);
   }

@@ -84,7 +84,8 @@ void add_logits(CLI::App& app) {
   run->model.add_to(*command);
   command->add_option("--tokens", run->tokens, "ids, as 1,2,3")->required();
   command->add_option("--positions", run->positions, "after which of them (default: the last)");
-  command->add_flag("--json", "the result is JSON anyway");
+  command->add_flag_callback(
+      "--json", [] {}, "the result is JSON anyway");
   command->callback([run] { (*run)(); });
 }
 

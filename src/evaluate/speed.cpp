@@ -60,7 +60,8 @@ class Bench {
   Speed measure(std::string name, std::size_t tokens, const std::function<void()>& run) {
     if (options_.depth) name += fmt::format(" @ d{}", options_.depth);
     if (options_.batch > 1) name += fmt::format(" x{}", options_.batch);
-    Speed speed{.test = std::move(name)};
+    Speed speed;
+    speed.test = std::move(name);
     for (std::size_t i = 0; i <= options_.repeat; ++i) {
       for (const auto& cache : caches_) cache->truncate(options_.depth);
       const auto start = std::chrono::steady_clock::now();
