@@ -82,6 +82,7 @@ struct ChatCommand {
     const auto engine = model.open();
     engine::Chat chat(engine);
     chat.set_system(system);
+    chat.set_adapters(generation.adapters(*engine));
     if (isatty(STDIN_FILENO))
       talk(chat);
     else

@@ -52,7 +52,8 @@ void add_embed(CLI::App& app) {
   command->add_option("--long-text", run->long_text, "what to do where a text is too long")
       ->check(CLI::IsMember({"refuse", "truncate", "mean"}))
       ->capture_default_str();
-  command->add_flag("--json", "the result is JSON anyway");
+  command->add_flag_callback(
+      "--json", [] {}, "the result is JSON anyway");
   command->callback([run, text] {
     run->has_text = text->count() > 0;
     (*run)();

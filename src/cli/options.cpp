@@ -19,6 +19,13 @@ void ModelOptions::add_to(CLI::App& command, bool model_required) {
       ->check(CLI::Range(1, 1 << 24));
   command.add_option("--cache-type", cache_type, "how keys and values are kept")
       ->check(CLI::IsMember({"f32", "f16", "q8_0", "q4_0"}));
+  command.add_option("--rope-scaling", rope_scaling, "how rotary positions are stretched (default: as the file says)")
+      ->check(CLI::IsMember({"none", "linear", "yarn"}));
+  command.add_option("--rope-factor", rope_factor, "how far: new context / trained context")
+      ->check(CLI::PositiveNumber);
+  command.add_option("--rope-base", rope_base, "the rotary frequencies' base")->check(CLI::PositiveNumber);
+  command.add_flag("--context-shift", shift, "a full context forgets its older half and goes on");
+  command.add_option("--sink", sink, "first tokens that a shift always keeps")->capture_default_str();
 }
 
 engine::EngineOptions ModelOptions::engine_options() const {
@@ -26,7 +33,14 @@ engine::EngineOptions ModelOptions::engine_options() const {
                     : cache_type == "q8_0" ? ops::KvType::q8_0
                     : cache_type == "q4_0" ? ops::KvType::q4_0
                                            : ops::KvType::f16;
-  return {.threads = threads, .context = context, .kv_type = type};
+  model::RopeOverride rope;
+  if (rope_base > 0) rope.frequency_base = rope_base;
+  if (rope_factor > 0) rope.factor = rope_factor;
+  if (!rope_scaling.empty())
+    rope.scaling = rope_scaling == "linear" ? ops::RopeScaling::linear
+                   : rope_scaling == "yarn" ? ops::RopeScaling::yarn
+                                            : ops::RopeScaling::none;
+  return {.threads = threads, .context = context, .kv_type = type, .rope = rope, .shift = shift, .sink = sink};
 }
 
 std::shared_ptr<engine::Engine> ModelOptions::open() const {
@@ -50,6 +64,9 @@ void GenerationOptions::add_to(CLI::App& command) {
   command.add_option("--logit-bias", logit_bias, "ID=BIAS, added to the token's logit (repeatable)");
   command.add_option("--seed", sampling.seed, "0: a new one each time")->capture_default_str();
   command.add_option("--stop", stop, "end the answer before this text (repeatable)");
+  command.add_option("--lora", lora, "a LoRA adapter in GGUF, FILE or FILE=SCALE (repeatable)");
+  command.add_option("--draft", draft, "guess tokens ahead: off, lookup (from the text so far), or a smaller MODEL")
+      ->capture_default_str();
   auto* grammar = command.add_option("--grammar", grammar_file, "the answer follows this GBNF grammar");
   command.add_option("--json-schema", schema_file, "the answer is JSON of this schema")->excludes(grammar);
 }
@@ -71,7 +88,30 @@ std::pair<Token, float> parse_bias(const std::string& text, std::size_t vocabula
   throw Error(Code::usage, "not a token id and a bias", "--logit-bias " + text, "write ID=BIAS, such as 42=-inf");
 }
 
+std::unique_ptr<engine::Drafter> make_drafter(const std::string& draft, const engine::Engine& engine) {
+  if (draft == "off") return nullptr;
+  if (draft == "lookup") return engine::prompt_lookup();
+  return engine::draft_model(model::Model::open(hub::find_model(draft)), engine.tokenizer());
+}
+
 }  // namespace
+
+std::vector<engine::AdapterUse> GenerationOptions::adapters(const engine::Engine& engine) const {
+  std::vector<engine::AdapterUse> uses;
+  for (const std::string& text : lora) {
+    const auto equals = text.rfind('=');
+    engine::AdapterUse use;
+    if (equals != text.npos) {
+      const char* const end = text.data() + text.size();
+      const auto parsed = std::from_chars(text.data() + equals + 1, end, use.scale);
+      if (parsed.ec != std::errc{} || parsed.ptr != end)
+        throw Error(Code::usage, "the scale is no number", "--lora " + text, "write FILE=SCALE, such as my.gguf=0.5");
+    }
+    use.adapter = model::Adapter::open(text.substr(0, equals), engine.model());
+    uses.push_back(std::move(use));
+  }
+  return uses;
+}
 
 engine::Request GenerationOptions::request(const engine::Engine& engine) const {
   engine::Request request;
@@ -81,6 +121,7 @@ engine::Request GenerationOptions::request(const engine::Engine& engine) const {
     request.sampling.logit_bias.insert(parse_bias(text, engine.model().vocabulary_size()));
   request.sampling.check();
   request.stop = stop;
+  request.drafter = make_drafter(draft, engine);
   if (!grammar_file.empty())
     request.constraint = sample::grammar_constraint(engine.token_table(), sample::parse_gbnf(read_text(grammar_file)));
   if (!schema_file.empty()) {
@@ -95,6 +136,8 @@ nlohmann::ordered_json to_json(const engine::Usage& usage) {
   return {{"prompt_tokens", usage.prompt_tokens},
           {"completion_tokens", usage.generated_tokens},
           {"total_tokens", usage.prompt_tokens + usage.generated_tokens},
+          {"completion_tokens_details",
+           {{"drafted_tokens", usage.drafted_tokens}, {"accepted_tokens", usage.accepted_tokens}}},
           {"prompt_tokens_details", {{"cached_tokens", usage.cached_tokens}}}};
 }
 
@@ -127,9 +170,12 @@ nlohmann::ordered_json to_json(const engine::Answer& answer) {
 }
 
 std::string speed_line(const engine::Answer& answer) {
-  return fmt::format("{} prompt tokens ({} cached) at {:.0f}/s, {} generated at {:.0f}/s", answer.usage.prompt_tokens,
-                     answer.usage.cached_tokens, prompt_speed(answer), answer.usage.generated_tokens,
-                     generation_speed(answer));
+  std::string line = fmt::format("{} prompt tokens ({} cached) at {:.0f}/s, {} generated at {:.0f}/s",
+                                 answer.usage.prompt_tokens, answer.usage.cached_tokens, prompt_speed(answer),
+                                 answer.usage.generated_tokens, generation_speed(answer));
+  if (answer.usage.drafted_tokens > 0)
+    line += fmt::format(", {} of {} guesses right", answer.usage.accepted_tokens, answer.usage.drafted_tokens);
+  return line;
 }
 
 }  // namespace hearth::cli

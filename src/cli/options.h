@@ -10,12 +10,16 @@
 
 namespace hearth::cli {
 
-// MODEL, --threads, --context, --cache-type
+// MODEL, --threads, --context, --cache-type, and how positions are told
 struct ModelOptions {
   std::string model;
   std::size_t threads = 0;
   std::size_t context = 0;
   std::string cache_type = "f16";
+  std::string rope_scaling;
+  float rope_base = 0, rope_factor = 0;  // 0: the file's
+  bool shift = false;
+  std::size_t sink = 4;
 
   void add_to(CLI::App& command, bool model_required = true);
   engine::EngineOptions engine_options() const;
@@ -29,10 +33,13 @@ struct GenerationOptions {
   std::vector<std::string> stop;
   std::vector<std::string> logit_bias;  // ID=BIAS
   std::string grammar_file, schema_file;
+  std::vector<std::string> lora;  // FILE or FILE=SCALE
+  std::string draft = "lookup";   // "off", "lookup", or a model
 
   void add_to(CLI::App& command);
   // Everything but the prompt.
   engine::Request request(const engine::Engine& engine) const;
+  std::vector<engine::AdapterUse> adapters(const engine::Engine& engine) const;
 };
 
 nlohmann::ordered_json to_json(const engine::Usage& usage);

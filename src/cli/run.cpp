@@ -34,6 +34,7 @@ struct Run {
     }
 
     engine::Session session(engine);
+    session.set_adapters(generation.adapters(*engine));
     const Interrupt interrupt;
     const engine::Answer answer = session.generate(std::move(request), [&](const engine::Piece& piece) {
       if (!json) {

@@ -19,15 +19,27 @@ ordered_json Chat::messages() const {
   return all;
 }
 
+std::vector<Token> Chat::encode_turns() {
+  constexpr std::size_t answer_share = 4;  // of the context stays free for the answer
+  const std::size_t context = session_.context_length();
+  while (true) {
+    std::vector<Token> prompt = encode_chat(session_.engine(), messages());
+    const bool fits = prompt.size() < context - context / answer_share;
+    if (fits || !session_.engine().options().shift || turns_.size() < 3) return prompt;
+    turns_.erase(turns_.begin(), turns_.begin() + 2);
+  }
+}
+
 Answer Chat::say(std::string_view text, Request request, const Sink& sink) {
+  const ordered_json before = turns_;
   turns_.push_back({{"role", "user"}, {"content", text}});
   try {
-    request.prompt = encode_chat(session_.engine(), messages());
+    request.prompt = encode_turns();
     Answer answer = session_.generate(std::move(request), sink);
     turns_.push_back({{"role", "assistant"}, {"content", answer.text}});
     return answer;
   } catch (...) {
-    turns_.erase(turns_.size() - 1);
+    turns_ = before;
     throw;
   }
 }

@@ -16,15 +16,19 @@ class Chat {
 
   // An empty text removes the system message. Takes effect with the next answer.
   void set_system(std::string text) { system_ = std::move(text); }
-  // `request.prompt` is filled in here. On an error the conversation is as it was before.
+  // `request.prompt` is filled in here. On an error the conversation is as it was before. Where the engine shifts full
+  // contexts, the oldest turns are forgotten when all of them no longer fit; else that is an error (too_long).
   Answer say(std::string_view text, Request request, const Sink& sink = {});
   void reset();
 
   // System message first, where there is one.
   nlohmann::ordered_json messages() const;
   const Session& session() const noexcept { return session_; }
+  void set_adapters(std::vector<AdapterUse> adapters) { session_.set_adapters(std::move(adapters)); }
 
  private:
+  std::vector<Token> encode_turns();
+
   Session session_;
   std::string system_;
   nlohmann::ordered_json turns_ = nlohmann::ordered_json::array();

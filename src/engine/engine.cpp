@@ -6,8 +6,23 @@
 
 #include "base/error.h"
 #include "engine/sequence.h"
+#include "ops/matmul.h"
 
 namespace hearth::engine {
+
+namespace {
+std::size_t rows_of(const model::Segment& segment) {
+  switch (segment.want) {
+    case model::Segment::Want::none:
+      return 0;
+    case model::Segment::Want::last:
+      return 1;
+    case model::Segment::Want::all:
+      return segment.tokens.size();
+  }
+  return 0;
+}
+}  // namespace
 
 std::string_view name(FinishReason reason) {
   switch (reason) {
@@ -22,7 +37,7 @@ std::string_view name(FinishReason reason) {
 }
 
 std::shared_ptr<Engine> Engine::open(const std::filesystem::path& path, const EngineOptions& options) {
-  return std::make_shared<Engine>(model::Model::open(path), options);
+  return std::make_shared<Engine>(model::Model::open(path, {.rope = options.rope}), options);
 }
 
 Engine::Engine(std::shared_ptr<const model::Model> model, const EngineOptions& options)
@@ -123,36 +138,49 @@ void Engine::run(Sequence& sequence, const Sink& sink) {
 }
 
 void Engine::step(std::span<Sequence* const> sequences) {
+  std::vector<Sequence*> rest(sequences.begin(), sequences.end());
+  while (!rest.empty()) {
+    const auto others = std::stable_partition(
+        rest.begin(), rest.end(), [&](const Sequence* one) { return one->adapters() == rest[0]->adapters(); });
+    const std::vector<Sequence*> alike(rest.begin(), others);
+    rest.erase(rest.begin(), others);
+    step_alike(alike);
+  }
+}
+
+void Engine::step_alike(std::span<Sequence* const> sequences) {
   std::vector<Sequence*> batch;
   std::vector<model::Segment> segments;
   std::size_t budget = options_.batch_tokens, wanted = 0;
   const auto add = [&](Sequence& sequence, std::size_t most) {
     if (sequence.cancelled) return sequence.cancel();
-    segments.push_back(sequence.next(most));
+    segments.push_back(sequence.next(*model_, pool_, most));
     batch.push_back(&sequence);
     budget -= std::min(budget, segments.back().tokens.size());
-    wanted += segments.back().want == model::Segment::Want::last;
+    wanted += rows_of(segments.back());
   };
+  const auto running = std::size_t(
+      std::count_if(sequences.begin(), sequences.end(), [](const Sequence* one) { return one->generating(); }));
   // Running answers first, so that a long prompt beside them slows but never stops them.
   for (Sequence* sequence : sequences)
-    if (sequence->generating()) add(*sequence, 1);
+    if (sequence->generating()) add(*sequence, std::max<std::size_t>(1, ops::few_tokens() / running));
   for (Sequence* sequence : sequences)
     if (!sequence->generating() && !sequence->ended() && budget > 0) add(*sequence, budget);
   if (batch.empty()) return;
 
   const std::size_t width = model_->vocabulary_size();
   if (logits_.size() < wanted * width) logits_.resize(wanted * width);
-  model_->forward(pool_, segments, *scratch_, {logits_.data(), wanted, width});
+  std::vector<model::ActiveAdapter> adapters;
+  for (const AdapterUse& use : sequences[0]->adapters()) adapters.push_back({use.adapter.get(), use.scale});
+  model_->forward(pool_, segments, *scratch_, {logits_.data(), wanted, width}, {.adapters = adapters});
   float* row = logits_.data();
   for (std::size_t i = 0; i < batch.size(); ++i) {
-    batch[i]->fed(segments[i].tokens.size());
-    if (segments[i].want == model::Segment::Want::none) continue;
     try {
-      batch[i]->accept({row, width});
+      batch[i]->take(segments[i].tokens.size(), {row, rows_of(segments[i]), width});
     } catch (...) {
       batch[i]->fail(std::current_exception());  // its own sampler or grammar: the others go on
     }
-    row += width;
+    row += rows_of(segments[i]) * width;
   }
 }
 

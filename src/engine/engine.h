@@ -15,6 +15,8 @@
 
 #include "base/thread_pool.h"
 #include "base/types.h"
+#include "engine/drafter.h"
+#include "model/adapter.h"
 #include "model/model.h"
 #include "sample/sampler.h"
 #include "sample/token_table.h"
@@ -28,6 +30,17 @@ struct EngineOptions {
   std::size_t context = 0;         // positions a session holds; 0: what the model was trained for
   std::size_t batch_tokens = 512;  // prompt tokens in one step, shared by all sessions
   ops::KvType kv_type = ops::KvType::f16;
+  model::RopeOverride rope = {};
+  // A full context goes on: half of what stands after the first `sink` tokens is forgotten. Else an answer ends there.
+  bool shift = false;
+  std::size_t sink = 4;  // [attention sinks: arXiv 2309.17453]
+};
+
+struct AdapterUse {
+  std::shared_ptr<const model::Adapter> adapter;  // opened for the engine's model
+  float scale = 1;
+
+  bool operator==(const AdapterUse&) const = default;
 };
 
 enum class FinishReason {
@@ -43,8 +56,9 @@ struct Request {
   sample::Options sampling;
   std::vector<std::string> stop;  // strings that end the answer and do not belong to it
   std::unique_ptr<sample::Constraint> constraint;
-  bool ignore_end = false;    // goes on past end tokens (benchmarks)
-  bool special_text = false;  // control tokens appear in the text
+  std::unique_ptr<Drafter> drafter;  // null: one token at a time
+  bool ignore_end = false;           // goes on past end tokens (benchmarks)
+  bool special_text = false;         // control tokens appear in the text
 };
 
 // A piece of an answer: whole UTF-8 characters that can no longer be part of a stop string. May be empty.
@@ -58,6 +72,8 @@ struct Usage {
   std::size_t prompt_tokens = 0;
   std::size_t cached_tokens = 0;  // of them, found in the cache
   std::size_t generated_tokens = 0;
+  std::size_t drafted_tokens = 0;   // guessed by the drafter
+  std::size_t accepted_tokens = 0;  // of them, found right
 };
 
 struct Timings {
@@ -102,8 +118,10 @@ class Engine {
   // Runs `sequence` to its end among the others. The calling thread turns the wheel when nobody else does, so a lone
   // session never waits for another thread; `sink` runs on the calling thread, outside the lock.
   void run(Sequence& sequence, const Sink& sink);
-  // One turn: a token of each running sequence, pieces of new prompts.
+  // One turn: a token of each running sequence (several where a drafter guessed them), pieces of new prompts.
   void step(std::span<Sequence* const> sequences);
+  // The same for sequences that all use the same adapters.
+  void step_alike(std::span<Sequence* const> sequences);
 
   std::shared_ptr<const model::Model> model_;
   std::unique_ptr<const text::Tokenizer> tokenizer_;
@@ -140,9 +158,12 @@ class Session {
   std::size_t context_length() const noexcept { return cache_->capacity(); }
   std::span<const Token> tokens() const noexcept { return tokens_; }  // what the cache holds
   void clear();
+  // What is generated from now on is computed with these; the cache, computed with others, is cleared.
+  void set_adapters(std::vector<AdapterUse> adapters);
 
  private:
   std::shared_ptr<Engine> engine_;
+  std::vector<AdapterUse> adapters_;
   std::unique_ptr<model::KvCache> cache_;
   std::vector<Token> tokens_;
 };

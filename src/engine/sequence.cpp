@@ -11,10 +11,13 @@ double seconds(std::chrono::steady_clock::duration span) {
 }
 }  // namespace
 
-Sequence::Sequence(const Engine& engine, model::KvCache& cache, std::vector<Token>& held, Request request)
+Sequence::Sequence(const Engine& engine, model::KvCache& cache, std::vector<Token>& held,
+                   std::span<const AdapterUse> adapters, Request request)
     : tokenizer_(engine.has_tokenizer() ? &engine.tokenizer() : nullptr),
+      options_(engine.options()),
       cache_(cache),
       held_(held),
+      adapters_(adapters.begin(), adapters.end()),
       request_(std::move(request)),
       sampler_(request_.sampling),
       stops_(request_.stop),
@@ -24,10 +27,27 @@ Sequence::Sequence(const Engine& engine, model::KvCache& cache, std::vector<Toke
   answer_.seed = sampler_.seed();
   answer_.usage.prompt_tokens = request_.prompt.size();
   answer_.usage.cached_tokens = fed_;
+  if (request_.drafter) all_ = request_.prompt;
 }
 
-model::Segment Sequence::next(std::size_t budget) {
-  if (generating()) return {.cache = &cache_, .tokens = {&drawn_, 1}, .want = model::Segment::Want::last};
+void Sequence::make_room(const model::Model& model, ThreadPool& pool) {
+  const std::size_t sink = std::min(options_.sink, cache_.used() - 1), count = (cache_.used() - sink + 1) / 2;
+  model.forget(pool, cache_, sink, count);
+  held_.erase(held_.begin() + std::ptrdiff_t(sink), held_.begin() + std::ptrdiff_t(sink + count));
+}
+
+model::Segment Sequence::next(const model::Model& model, ThreadPool& pool, std::size_t budget) {
+  if (generating()) {
+    if (cache_.used() == cache_.capacity()) make_room(model, pool);
+    pending_.assign(1, drawn_);
+    std::size_t most = std::min(budget, cache_.capacity() - cache_.used()) - 1;
+    if (request_.max_tokens) most = std::min(most, request_.max_tokens - answer_.tokens.size() - 1);
+    if (request_.drafter && most > 0) {
+      const auto guesses = request_.drafter->propose(pool, all_, most);
+      pending_.insert(pending_.end(), guesses.begin(), guesses.end());
+    }
+    return {.cache = &cache_, .tokens = pending_, .want = model::Segment::Want::all};
+  }
   const std::size_t count = std::min(budget, request_.prompt.size() - fed_);
   const bool last = fed_ + count == request_.prompt.size();
   return {.cache = &cache_,
@@ -35,14 +55,28 @@ model::Segment Sequence::next(std::size_t budget) {
           .want = last ? model::Segment::Want::last : model::Segment::Want::none};
 }
 
-void Sequence::fed(std::size_t count) {
-  if (generating()) {
-    held_.push_back(drawn_);
+void Sequence::take(std::size_t count, tensor::Rows logits) {
+  const auto row = [&](std::size_t index) { return std::span<float>(logits.row(index), logits.width); };
+  if (!generating()) {
+    held_.insert(held_.end(), request_.prompt.begin() + std::ptrdiff_t(fed_),
+                 request_.prompt.begin() + std::ptrdiff_t(fed_ + count));
+    fed_ += count;
+    if (logits.count > 0) accept(row(0));
     return;
   }
-  held_.insert(held_.end(), request_.prompt.begin() + std::ptrdiff_t(fed_),
-               request_.prompt.begin() + std::ptrdiff_t(fed_ + count));
-  fed_ += count;
+  const std::size_t before = cache_.used() - count;
+  std::size_t kept = 0;
+  do {
+    held_.push_back(pending_[kept]);
+    ++kept;
+    accept(row(kept - 1));
+  } while (!ended_ && kept < count && pending_[kept] == drawn_);
+  cache_.truncate(before + kept);
+  if (count > 1) {
+    answer_.usage.drafted_tokens += count - 1;
+    answer_.usage.accepted_tokens += kept - 1;
+    request_.drafter->learn(count - 1, kept - 1);
+  }
 }
 
 void Sequence::accept(std::span<float> logits) {
@@ -54,6 +88,7 @@ void Sequence::accept(std::span<float> logits) {
   if (request_.constraint) request_.constraint->accept(token);
   answer_.tokens.push_back(token);
   drawn_ = token;
+  if (request_.drafter) all_.push_back(token);
 
   auto met = stops_.push(detokenizer_ ? detokenizer_->push(token) : std::string{});
   emit(std::move(met.text), token);
@@ -62,7 +97,8 @@ void Sequence::accept(std::span<float> logits) {
     return end(FinishReason::stop);
   }
   if (request_.constraint && request_.constraint->complete()) return end(FinishReason::stop);
-  if (answer_.tokens.size() == request_.max_tokens || cache_.used() == cache_.capacity()) end(FinishReason::length);
+  if (answer_.tokens.size() == request_.max_tokens || (held_.size() == cache_.capacity() && !options_.shift))
+    end(FinishReason::length);
 }
 
 void Sequence::emit(std::string text, Token token) {
@@ -92,6 +128,7 @@ void Sequence::end(FinishReason reason) {
 
 void Sequence::fail(std::exception_ptr error) noexcept {
   error_ = std::move(error);
+  cache_.truncate(held_.size());  // without guesses that were not judged
   ended_ = true;
 }
 

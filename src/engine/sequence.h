@@ -14,13 +14,17 @@ namespace hearth::engine {
 class Sequence {
  public:
   // `held` are the tokens in `cache`; the prompt's first cache.used() tokens are those.
-  Sequence(const Engine& engine, model::KvCache& cache, std::vector<Token>& held, Request request);
+  Sequence(const Engine& engine, model::KvCache& cache, std::vector<Token>& held, std::span<const AdapterUse> adapters,
+           Request request);
 
   // The side of whoever turns the wheel.
   bool generating() const noexcept { return fed_ >= request_.prompt.size(); }
-  model::Segment next(std::size_t budget);  // at most `budget` tokens; asks for logits with the last of the prompt
-  void fed(std::size_t count);              // the model has run them
-  void accept(std::span<float> logits);     // draws a token from the position that asked
+  const std::vector<AdapterUse>& adapters() const noexcept { return adapters_; }
+  // At most `budget` tokens to run: of the prompt, whose last asks for logits, or the one drawn last and guesses at
+  // what follows it. Makes room in a full cache where the engine is to shift.
+  model::Segment next(const model::Model& model, ThreadPool& pool, std::size_t budget);
+  // The model has run `count` tokens; draws from the rows that asked.
+  void take(std::size_t count, tensor::Rows logits);
   void cancel();
   void fail(std::exception_ptr error) noexcept;
 
@@ -41,19 +45,25 @@ class Sequence {
 
  private:
   using Clock = std::chrono::steady_clock;
+  void make_room(const model::Model& model, ThreadPool& pool);
+  void accept(std::span<float> logits);  // draws a token
   void end(FinishReason reason);
   void emit(std::string text, Token token);
 
   const text::Tokenizer* tokenizer_;  // null where the file has none: no text then
+  const EngineOptions& options_;
   model::KvCache& cache_;
   std::vector<Token>& held_;
+  std::vector<AdapterUse> adapters_;
   Request request_;
   sample::Sampler sampler_;
   sample::StopStrings stops_;
   std::optional<text::Detokenizer> detokenizer_;
-  std::size_t fed_;           // prompt tokens in the cache
-  Token drawn_ = no_token;    // to be fed next
-  std::vector<Delta> fresh_;  // drawn in this turn
+  std::size_t fed_;             // prompt tokens in the cache
+  std::vector<Token> all_;      // prompt and answer, for the drafter
+  std::vector<Token> pending_;  // being run: the token drawn last, then guesses
+  Token drawn_ = no_token;      // to be fed next
+  std::vector<Delta> fresh_;    // drawn in this turn
   bool ended_ = false;
   std::exception_ptr error_;
   Answer answer_;

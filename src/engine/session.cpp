@@ -20,6 +20,12 @@ void Session::clear() {
   tokens_.clear();
 }
 
+void Session::set_adapters(std::vector<AdapterUse> adapters) {
+  if (adapters == adapters_) return;
+  clear();
+  adapters_ = std::move(adapters);
+}
+
 Answer Session::generate(Request request, const Sink& sink) {
   const auto& prompt = request.prompt;
   request.sampling.check();
@@ -39,7 +45,7 @@ Answer Session::generate(Request request, const Sink& sink) {
   cache_->truncate(kept);
   tokens_.resize(kept);
 
-  Sequence sequence(*engine_, *cache_, tokens_, std::move(request));
+  Sequence sequence(*engine_, *cache_, tokens_, adapters_, std::move(request));
   engine_->run(sequence, sink);
   return sequence.take_answer();
 }

@@ -126,6 +126,10 @@ void run(ThreadPool& pool, const Job& job) {
 
 }  // namespace
 
+std::size_t few_tokens() {
+  return kernels::active().matmul->few_tokens;
+}
+
 void matmul(ThreadPool& pool, tensor::ConstRows x, std::span<const Product> products) {
   for (const Product& product : products) {
     HEARTH_CHECK(product.weight.columns == x.width && product.weight.rows == product.output.width);

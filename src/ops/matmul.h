@@ -24,4 +24,8 @@ inline void matmul(ThreadPool& pool, tensor::ConstRows x, const tensor::Matrix& 
   matmul(pool, x, {&product, 1});
 }
 
+// Up to so many tokens read the weights as they stand, at little more than the price of one; a token's results do not
+// depend on how many there are.
+std::size_t few_tokens();
+
 }  // namespace hearth::ops
