@@ -34,7 +34,7 @@ hearth_room(sample   USES base text LIBS nlohmann_json::nlohmann_json)
 hearth_room(engine   USES base tensor gguf ops text model sample)
 hearth_room(evaluate USES base tensor gguf text model engine LIBS nlohmann_json::nlohmann_json)
 hearth_room(hub      USES base gguf)
-hearth_room(cli      USES base tensor kernels gguf ops text model sample engine evaluate hub LIBS CLI11::CLI11 PkgConfig::EDIT)
+hearth_room(cli      USES base tensor kernels gguf ops text model convert sample engine evaluate hub LIBS CLI11::CLI11 PkgConfig::EDIT)
 
 # Each instruction set has its own flags; nothing outside src/kernels/isa/ may need them.
 function(hearth_isa pattern)

@@ -13,6 +13,7 @@ namespace hearth::cli {
 void add_bench(CLI::App& app);
 void add_chat(CLI::App& app);
 void add_embed(CLI::App& app);
+void add_import(CLI::App& app);
 void add_inspect(CLI::App& app);
 void add_logits(CLI::App& app);
 void add_perplexity(CLI::App& app);

@@ -26,6 +26,7 @@ int main(int argc, char** argv) {
   hearth::cli::add_template(app);
   hearth::cli::add_embed(app);
   hearth::cli::add_logits(app);
+  hearth::cli::add_import(app);
   hearth::cli::add_inspect(app);
   hearth::cli::add_perplexity(app);
   hearth::cli::add_bench(app);

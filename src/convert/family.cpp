@@ -17,15 +17,21 @@ constexpr Family rows[] = {
     {.architecture = "llama",
      .checkpoints = {"LlamaForCausalLM", "LLaMAForCausalLM", "MistralForCausalLM", "MixtralForCausalLM"},
      .rope_pairs = true},
-    {.architecture = "qwen2", .checkpoints = {"Qwen2ForCausalLM"}},
-    {.architecture = "qwen3", .checkpoints = {"Qwen3ForCausalLM"}},
-    {.architecture = "qwen3moe", .checkpoints = {"Qwen3MoeForCausalLM"}},
+    {.architecture = "qwen2", .checkpoints = {"Qwen2ForCausalLM"}, .defaults = R"({"use_sliding_window": false})"},
+    {.architecture = "qwen3",
+     .checkpoints = {"Qwen3ForCausalLM"},
+     .defaults = R"({"use_sliding_window": false, "head_dim": 128})"},
+    {.architecture = "qwen3moe",
+     .checkpoints = {"Qwen3MoeForCausalLM"},
+     .defaults = R"({"use_sliding_window": false, "norm_topk_prob": false, "moe_intermediate_size": 768})"},
     {.architecture = "gemma", .checkpoints = {"GemmaForCausalLM"}, .norm_plus_one = true, .activation = "gelu"},
     {.architecture = "gemma2",
      .checkpoints = {"Gemma2ForCausalLM"},
      .norm_plus_one = true,
      .post_norms = true,
-     .activation = "gelu"},
+     .activation = "gelu",
+     .defaults = R"({"head_dim": 256, "query_pre_attn_scalar": 256, "attn_logit_softcapping": 50.0,
+                     "final_logit_softcapping": 30.0, "sliding_window": 4096, "_sliding_window_pattern": 2})"},
     {.architecture = "gemma3",
      .checkpoints = {"Gemma3ForCausalLM", "Gemma3ForConditionalGeneration"},
      .norm_plus_one = true,
@@ -44,7 +50,7 @@ constexpr Family rows[] = {
     {.architecture = "gptneox",
      .checkpoints = {"GPTNeoXForCausalLM"},
      .layer_norm = true,
-     .fused_qkv = FusedQkv::per_head,
+     .fused_qkv = FusedQkv::by_group,
      .activation = "gelu",
      .defaults = R"({"rotary_pct": 0.25, "use_parallel_residual": true})"},
     {.architecture = "gpt2",
@@ -60,13 +66,13 @@ constexpr Family rows[] = {
     {.architecture = "falcon",
      .checkpoints = {"FalconForCausalLM", "RWForCausalLM"},
      .layer_norm = true,
-     .fused_qkv = FusedQkv::per_group,
+     .fused_qkv = FusedQkv::by_group,
      .activation = "gelu",
      .defaults = R"({"max_position_embeddings": 2048})"},
     {.architecture = "bloom",
      .checkpoints = {"BloomForCausalLM"},
      .layer_norm = true,
-     .fused_qkv = FusedQkv::per_head,
+     .fused_qkv = FusedQkv::by_group,
      .activation = "gelu",
      .defaults = R"({"seq_length": 2048})"},
     {.architecture = "stablelm",
@@ -74,12 +80,12 @@ constexpr Family rows[] = {
      .layer_norm = true,
      .defaults = R"({"partial_rotary_factor": 0.25})"},
     {.architecture = "starcoder2", .checkpoints = {"Starcoder2ForCausalLM"}, .layer_norm = true, .activation = "gelu"},
-    {.architecture = "olmo2", .checkpoints = {"Olmo2ForCausalLM"}, .post_norms = true},
+    {.architecture = "olmo2", .checkpoints = {"Olmo2ForCausalLM", "Olmo3ForCausalLM"}, .post_norms = true},
     {.architecture = "granite", .checkpoints = {"GraniteForCausalLM"}, .rope_pairs = true},
     {.architecture = "smollm3",
      .checkpoints = {"SmolLM3ForCausalLM"},
      .rope_pairs = true,
-     .defaults = R"({"no_rope_layer_interval": 4})"},
+     .defaults = R"({"no_rope_layer_interval": 4, "use_sliding_window": false})"},
     {.architecture = "command-r",
      .checkpoints = {"CohereForCausalLM"},
      .layer_norm = true,
@@ -88,6 +94,12 @@ constexpr Family rows[] = {
      .checkpoints = {"BertModel", "BertForMaskedLM"},
      .layer_norm = true,
      .encoder = true,
+     .activation = "gelu"},
+    {.architecture = "bert",
+     .checkpoints = {"RobertaModel", "XLMRobertaModel", "RobertaForMaskedLM", "XLMRobertaForMaskedLM"},
+     .layer_norm = true,
+     .encoder = true,
+     .position_offset = true,
      .activation = "gelu"},
     {.architecture = "nomic-bert", .checkpoints = {"NomicBertModel"}, .layer_norm = true, .encoder = true},
 };
@@ -215,7 +227,8 @@ bool is_not_needed(const Family& family, std::string_view name) {
   for (const std::string_view end : {".rotary_emb.inv_freq", ".attn.bias", ".attn.masked_bias", ".attention.bias",
                                      ".attention.masked_bias", "embeddings.position_ids"})
     if (name.ends_with(end)) return true;
-  return family.encoder && (name.find("pooler.") != name.npos || name.starts_with("cls."));
+  return family.encoder &&
+         (name.find("pooler.") != name.npos || name.starts_with("cls.") || name.starts_with("lm_head."));
 }
 
 }  // namespace
@@ -258,6 +271,8 @@ std::optional<std::uint64_t> Dimensions::of(char letter) const {
       return experts;
     case 'x':
       return expert_feed_forward;
+    case 'y':
+      return 2 * expert_feed_forward;
     default:
       return std::nullopt;
   }
@@ -269,7 +284,8 @@ std::optional<Mapping> map_tensor(const Family& family, std::string_view name, c
   bool stripped = true;
   while (stripped) {
     stripped = false;
-    for (const std::string_view prefix : {"model.", "transformer.", "language_model.", "gpt_neox.", "bert."})
+    for (const std::string_view prefix :
+         {"model.", "transformer.", "language_model.", "gpt_neox.", "bert.", "roberta."})
       stripped = take_prefix(rest, prefix) || stripped;
   }
   const auto unknown = [&]() -> Error {
@@ -318,7 +334,7 @@ std::optional<Mapping> map_tensor(const Family& family, std::string_view name, c
     if (!take_prefix(stem, prefix)) continue;
     if (stem == "gate_up_proj") {
       mapping.gate_up = true;
-      return named("ffn_gate_exps", "???");
+      return named("ffn_gate_exps", "nye");
     }
     if (stem == "down_proj") return named("ffn_down_exps", "nex");
     mapping.expert = take_number(stem);

@@ -12,9 +12,8 @@ namespace hearth::convert {
 
 // How a checkpoint's fused query_key_value orders its rows; GGUF wants all of q, then k, then v.
 enum class FusedQkv {
-  in_order,   // q, k, v already
-  per_head,   // q, k, v of head 0, then of head 1, ... (GPT-NeoX, BLOOM)
-  per_group,  // the queries of a group, its key, its value (Falcon)
+  in_order,  // q, k, v already
+  by_group,  // the queries that share a key, that key, its value; then the next group (Falcon, GPT-NeoX, BLOOM)
 };
 
 struct Family {
@@ -28,6 +27,7 @@ struct Family {
   bool post_norms = false;     // post_attention_layernorm follows attention, and is not the norm before the MLP
   bool transposed = false;     // weights are [inputs, outputs] (GPT-2)
   bool encoder = false;
+  bool position_offset = false;  // the first position is pad_token_id + 1 (RoBERTa)
   FusedQkv fused_qkv = FusedQkv::in_order;
   std::string_view activation = "silu";  // "silu" or "gelu", of any approximation
   std::string_view defaults = "{}";      // config.json where it says nothing
@@ -54,7 +54,7 @@ struct Dimensions {
   std::uint64_t heads = 0, heads_kv = 0, head = 0;  // q = heads * head, k = heads_kv * head, s = q + 2k, h = head
   std::uint64_t feed_forward = 0;                   // f; g = 2f
   std::uint64_t experts = 0;                        // n
-  std::uint64_t expert_feed_forward = 0;            // x
+  std::uint64_t expert_feed_forward = 0;            // x; y = 2x
 
   std::optional<std::uint64_t> of(char letter) const;  // none: not checked
 };

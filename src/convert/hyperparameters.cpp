@@ -60,20 +60,31 @@ double rope_theta(const JsonObject& config, const JsonObject& settings) {
   return settings.number({"rope_theta"}, config.number({"rope_theta", "rotary_emb_base"}, 10000));
 }
 
-std::uint64_t rope_dimensions(const JsonObject& config, const Dimensions& dimensions) {
-  if (config.has("rotary_dim")) return config.integer({"rotary_dim"});
-  const double share =
-      rope_settings(config, "full_attention")
-          .number({"partial_rotary_factor"},
-                  config.number({"partial_rotary_factor", "rotary_pct", "rope_pct", "rotary_emb_fraction"}, 1));
-  if (!(share >= 0 && share <= 1)) config.fail(fmt::format("a share of {} of each head is rotated", share));
-  return static_cast<std::uint64_t>(share * static_cast<double>(dimensions.head));
+std::uint64_t context_length(const Family& family, const JsonObject& config) {
+  if (family.position_offset) {  // of its positions the first are never used
+    const std::uint64_t positions = config.integer({"max_position_embeddings"}),
+                        first = config.integer({"pad_token_id"}, 1) + 1;
+    if (positions <= first) config.fail("max_position_embeddings is no larger than the first position");
+    return positions - first;
+  }
+  if (family.architecture == "command-r" && config.has("model_max_length")) return config.integer({"model_max_length"});
+  return config.integer({"max_position_embeddings", "n_positions", "n_ctx", "max_seq_len", "seq_length"});
 }
 
-std::uint64_t context_length(const JsonObject& config) {
-  if (config.has("model_max_length") && !config.has("max_position_embeddings"))
-    return config.integer({"model_max_length"});
-  return config.integer({"max_position_embeddings", "n_positions", "n_ctx", "max_seq_len", "seq_length"});
+double scaling_factor(const JsonObject& settings, std::uint64_t context, std::uint64_t original) {
+  return settings.number({"factor"},
+                         static_cast<double>(context) / static_cast<double>(std::max<std::uint64_t>(1, original)));
+}
+
+// YaRN makes up for smoother attention. [arXiv 2309.00071, section 3.4]
+double magnitude(double factor, double scale) {
+  return factor <= 1 ? 1 : 0.1 * scale * std::log(factor) + 1;
+}
+
+double yarn_attention(const JsonObject& settings, double factor) {
+  if (settings.has("attention_factor")) return settings.number({"attention_factor"});
+  const double scale = settings.number({"mscale"}, 0), of_all = settings.number({"mscale_all_dim"}, 0);
+  return scale != 0 && of_all != 0 ? magnitude(factor, scale) / magnitude(factor, of_all) : magnitude(factor, 1);
 }
 
 void add_rope(const Family& family, const JsonObject& config, const Dimensions& dimensions, Keys& keys) {
@@ -85,22 +96,26 @@ void add_rope(const Family& family, const JsonObject& config, const Dimensions& 
     keys.number("rope.freq_base_swa", local.number({"rope_theta"}, config.number({"rope_local_base_freq"}, 10000)));
 
   const std::string type = rope_type(settings);
-  const std::uint64_t context = context_length(config);
+  const std::uint64_t context = context_length(family, config);
   const std::uint64_t original = settings.integer({"original_max_position_embeddings"},
                                                   config.integer({"original_max_position_embeddings"}, context));
   if (type == "linear" || type == "yarn") {
     keys.string("rope.scaling.type", type);
-    keys.number("rope.scaling.factor", settings.number({"factor"}));
+    keys.number("rope.scaling.factor", scaling_factor(settings, context, original));
   }
   if (type == "yarn") {
+    if (!settings.boolean("truncate", true))
+      throw Error(Code::unsupported, "YaRN scaling with an untruncated range", config.origin());
     keys.integer("rope.scaling.original_context_length", original);
     for (const auto& [from, key] : {std::pair{"extrapolation_factor", "rope.scaling.yarn_ext_factor"},
-                                    {"attention_factor", "rope.scaling.yarn_attn_factor"},
                                     {"beta_fast", "rope.scaling.yarn_beta_fast"},
                                     {"beta_slow", "rope.scaling.yarn_beta_slow"}})
       if (settings.has(from)) keys.number(key, settings.number({from}));
+    const double factor = scaling_factor(settings, context, original);
+    const double attention = yarn_attention(settings, factor) / magnitude(factor, 1);
+    if (std::fabs(attention - 1) > 1e-7) keys.number("rope.scaling.attn_factor", attention);
   } else if (type == "longrope") {
-    const double scale = static_cast<double>(context) / static_cast<double>(original);
+    const double scale = scaling_factor(settings, context, original);
     const double attention = scale > 1 ? std::sqrt(1 + std::log(scale) / std::log(static_cast<double>(original))) : 1;
     keys.string("rope.scaling.type", type);
     keys.number("rope.scaling.attn_factor", settings.number({"attention_factor"}, attention));
@@ -135,6 +150,27 @@ std::vector<bool> sliding_layers(const JsonObject& config, const Dimensions& dim
   return std::find(sliding.begin(), sliding.end(), true) == sliding.end() ? std::vector<bool>{} : sliding;
 }
 
+// A period where the pattern has one (all but the last of so many layers slide), else a flag for each layer.
+void add_windows(const Family& family, const JsonObject& config, const Dimensions& dimensions, Keys& keys) {
+  const std::vector<bool> sliding = sliding_layers(config, dimensions);
+  if (sliding.empty()) {
+    // Where the key is absent readers guess a window for these.
+    if (family.architecture == "phi3") keys.integer("attention.sliding_window", 0);
+    if (family.architecture == "gemma2") keys.integer("attention.sliding_window", context_length(family, config));
+    return;
+  }
+  keys.integer("attention.sliding_window", config.integer({"sliding_window"}));
+  const auto first_full = static_cast<std::size_t>(std::find(sliding.begin(), sliding.end(), false) - sliding.begin());
+  const std::size_t period = first_full == sliding.size() ? 0 : first_full + 1;
+  bool periodic = true;
+  for (std::size_t i = 0; i < sliding.size(); ++i)
+    periodic = periodic && sliding[i] == (period == 0 || (i + 1) % period != 0);
+  if (periodic)
+    keys.integer("attention.sliding_window_pattern", period);
+  else
+    keys.booleans("attention.sliding_window_pattern", sliding);
+}
+
 void add_attention(const Family& family, const JsonObject& config, const Dimensions& dimensions, Keys& keys) {
   keys.integer("attention.head_count", dimensions.heads);
   keys.integer("attention.head_count_kv", dimensions.heads_kv);
@@ -148,19 +184,15 @@ void add_attention(const Family& family, const JsonObject& config, const Dimensi
   keys.number(family.layer_norm ? "attention.layer_norm_epsilon" : "attention.layer_norm_rms_epsilon", epsilon);
   if (family.encoder) keys.boolean("attention.causal", false);
 
-  const std::vector<bool> sliding = sliding_layers(config, dimensions);
-  if (!sliding.empty()) {
-    keys.integer("attention.sliding_window", config.integer({"sliding_window"}));
-    keys.booleans("attention.sliding_window_pattern", sliding);
-  } else if (family.architecture == "phi3") {
-    keys.integer("attention.sliding_window", 0);  // older readers guess a window where the key is absent
-  }
+  add_windows(family, config, dimensions, keys);
   if (config.has("query_pre_attn_scalar")) {
     const double scalar = config.number({"query_pre_attn_scalar"});
-    if (scalar != static_cast<double>(dimensions.head)) keys.number("attention.scale", 1 / std::sqrt(scalar));
+    if (!(scalar > 0)) config.fail("query_pre_attn_scalar is not above 0");
+    keys.number("attention.scale", 1 / std::sqrt(scalar));
   }
-  keys.number_if("attn_logit_softcapping", "attn_logit_softcapping");
-  keys.number_if("final_logit_softcapping", "final_logit_softcapping");
+  for (const char* key : {"attn_logit_softcapping", "final_logit_softcapping"})
+    if (config.has(key) || family.architecture == "gemma2")  // whose readers guess one where the key is absent
+      keys.number(key, config.number({key}, 0));
 }
 
 // Families that leave rotation out in some layers; said only where it is not every fourth, which readers assume.
@@ -214,17 +246,34 @@ void check_supported(const Family& family, const JsonObject& config) {
   if (family.architecture == "falcon" && (config.boolean("alibi", false) || !config.boolean("parallel_attn", true)))
     refuse("a Falcon model with ALiBi or without parallel attention");
   if (config.string("position_embedding_type", "absolute") != "absolute") refuse("relative position embeddings");
+  for (const char* key : {"prenorm", "apply_residual_connection_post_layernorm", "use_bidirectional_attention"})
+    if (config.boolean(key, false)) refuse(fmt::format("{} is true", key));
+  if (config.integer({"decoder_sparse_step"}, 1) != 1) refuse("experts in some layers only (decoder_sparse_step)");
+  if (const Json* dense = config.find({"mlp_only_layers"}); dense && !dense->empty())
+    refuse("experts in some layers only (mlp_only_layers)");
   if (config.boolean("scale_attn_by_inverse_layer_idx", false)) refuse("attention scaled by the layer's number");
 }
 
 }  // namespace
 
+std::uint64_t rope_dimensions(const JsonObject& config, const Dimensions& dimensions) {
+  if (config.has("rotary_dim")) return config.integer({"rotary_dim"});
+  const double share =
+      rope_settings(config, "full_attention")
+          .number({"partial_rotary_factor"},
+                  config.number({"partial_rotary_factor", "rotary_pct", "rope_pct", "rotary_emb_fraction"}, 1));
+  if (!(share >= 0 && share <= 1)) config.fail(fmt::format("a share of {} of each head is rotated", share));
+  return static_cast<std::uint64_t>(share * static_cast<double>(dimensions.head));
+}
+
 JsonObject text_config(const Family& family, const JsonObject& config) {
   Json merged = Json::parse(family.defaults);
   const JsonObject text_part = config.object("text_config");
   for (const Json* part : {&config.json(), &text_part.json()})
-    for (const auto& entry : part->items())
-      if (!entry.value().is_null()) merged[entry.key()] = entry.value();
+    for (const auto& entry : part->items()) {
+      merged[entry.key()] = entry.value();
+      if (entry.value().is_null()) merged.erase(entry.key());
+    }
   JsonObject text(std::move(merged), config.origin());
   check_supported(family, text);
   return text;
@@ -262,7 +311,7 @@ void add_hyperparameters(const Family& family, const JsonObject& config, const D
   metadata.set("general.architecture", {std::string(family.architecture)});
   Keys keys(metadata, family.architecture, config);
   keys.integer("vocab_size", dimensions.vocabulary);
-  keys.integer("context_length", context_length(config));
+  keys.integer("context_length", context_length(family, config));
   keys.integer("embedding_length", dimensions.width);
   keys.integer("block_count", dimensions.layers);
   keys.integer("feed_forward_length", dimensions.feed_forward);

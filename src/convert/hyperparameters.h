@@ -20,6 +20,9 @@ Dimensions dimensions(const Family& family, const JsonObject& config);
 void add_hyperparameters(const Family& family, const JsonObject& config, const Dimensions& dimensions,
                          gguf::Metadata& metadata);
 
+// How many of a head's numbers are rotated.
+std::uint64_t rope_dimensions(const JsonObject& config, const Dimensions& dimensions);
+
 // Divisors of the rotary frequencies that the config's scaling asks for, as tensors; none: empty.
 struct RopeFactors {
   std::vector<float> all;              // rope_freqs.weight (llama3)

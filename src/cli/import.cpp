@@ -1,0 +1,68 @@
+// hearth import: a Hugging Face checkpoint or PEFT adapter to GGUF.
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+
+#include "base/error.h"
+#include "cli/command.h"
+#include "convert/checkpoint.h"
+#include "tensor/encode.h"
+
+namespace hearth::cli {
+
+namespace {
+
+std::string known_types() {
+  std::string names;
+  for (const tensor::TypeInfo& info : tensor::types())
+    if (tensor::encoder(info.type)) names.append(names.empty() ? "" : ", ").append(info.name);
+  return names;
+}
+
+struct Import {
+  std::string folder, out, type = "f16";
+  std::size_t threads = 0;
+  bool json = false;
+
+  void operator()() {
+    const tensor::TypeInfo* info = tensor::find_type(type);
+    if (!info || !tensor::encoder(info->type))
+      throw Error(Code::usage, "unknown type " + type, "--type", "known are " + known_types());
+    convert::ImportOptions options{.type = info->type, .threads = threads};
+    const bool terminal = isatty(STDERR_FILENO) != 0;
+    int shown = -1;
+    options.progress = [&](std::uint64_t done, std::uint64_t total) {
+      const int percent = static_cast<int>(done * 100 / std::max<std::uint64_t>(total, 1));
+      if (!terminal || percent == shown) return;
+      shown = percent;
+      fmt::print(stderr, "\r{}%{}", percent, done == total ? "\r    \r" : "");
+      std::fflush(stderr);
+    };
+    const convert::ImportResult result = convert::import_folder(folder, out, options);
+    if (json)
+      return print_json({{"file", out},
+                         {"kind", result.kind},
+                         {"architecture", result.architecture},
+                         {"tensors", result.tensors},
+                         {"weights", result.weights},
+                         {"bytes", result.bytes}});
+    fmt::print("{}: {} of the family {}, {} tensors, {:.1f} M weights, {:.1f} MB\n", out, result.kind,
+               result.architecture, result.tensors, double(result.weights) / 1e6, double(result.bytes) / 1e6);
+  }
+};
+
+}  // namespace
+
+void add_import(CLI::App& app) {
+  auto* command = app.add_subcommand("import", "a Hugging Face checkpoint or PEFT adapter to GGUF");
+  auto run = std::make_shared<Import>();
+  command->add_option("DIR", run->folder, "the folder of config.json or adapter_config.json")->required();
+  command->add_option("OUT", run->out, "the .gguf file to write")->required();
+  command->add_option("--type", run->type, "what matrices are kept in: " + known_types())->capture_default_str();
+  command->add_option("--threads", run->threads, "default: physical cores");
+  command->add_flag("--json", run->json, "one JSON document");
+  command->callback([run] { (*run)(); });
+}
+
+}  // namespace hearth::cli
