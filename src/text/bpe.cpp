@@ -1,0 +1,239 @@
+// Byte-pair encoding: the text is cut into words, and each word's bytes are merged in the order of the table of merges.
+// [arXiv 1508.07909; byte level: GPT-2]
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <bit>
+
+#include "base/error.h"
+#include "text/merge.h"
+#include "text/pre_tokenizer.h"
+#include "text/tokenizer_base.h"
+#include "text/unicode.h"
+#include "text/word_cache.h"
+
+namespace hearth::text {
+
+namespace {
+
+// GPT-2 writes every byte as a printable character: these as themselves, the others as U+0100 and on, in order.
+class ByteAlphabet {
+ public:
+  ByteAlphabet() {
+    std::uint32_t next = 0x100;
+    for (std::uint32_t byte = 0; byte < 256; ++byte) {
+      const bool itself = (byte >= 0x21 && byte <= 0x7e) || (byte >= 0xa1 && byte <= 0xac) || byte >= 0xae;
+      characters_[byte] = itself ? byte : next++;
+    }
+    bytes_.fill(-1);
+    for (std::uint32_t byte = 0; byte < 256; ++byte) bytes_[characters_[byte]] = static_cast<std::int16_t>(byte);
+  }
+  static const ByteAlphabet& get() {
+    static const ByteAlphabet alphabet;
+    return alphabet;
+  }
+
+  std::string write(std::string_view bytes) const {
+    std::string text;
+    for (const char byte : bytes) append_utf8(text, characters_[static_cast<unsigned char>(byte)]);
+    return text;
+  }
+  // A text with any other character in it is what it says.
+  std::string read(std::string_view text) const {
+    std::string bytes;
+    for (std::size_t at = 0; at < text.size();) {
+      const Character character = character_at(text, at);
+      if (character.code >= bytes_.size() || bytes_[character.code] < 0) return std::string(text);
+      bytes += static_cast<char>(static_cast<unsigned char>(bytes_[character.code]));
+      at += character.bytes;
+    }
+    return bytes;
+  }
+
+ private:
+  std::array<std::uint32_t, 256> characters_;
+  std::array<std::int16_t, 0x144> bytes_;
+};
+
+// From a pair of tokens to its rank and what it becomes: open addressing, at most half full.
+class MergeTable {
+ public:
+  explicit MergeTable(std::size_t merges) : slots_(std::bit_ceil(merges * 2 + 2)) {}
+
+  // The first rank of a pair stands.
+  void add(Token left, Token right, Join join) {
+    Slot* slot = &slots_[position(left, right)];
+    while (slot->join.token != no_token && !(slot->left == left && slot->right == right)) slot = next(slot);
+    if (slot->join.token == no_token) *slot = {left, right, join};
+  }
+  Join find(Token left, Token right) const noexcept {
+    const Slot* slot = &slots_[position(left, right)];
+    while (slot->join.token != no_token && !(slot->left == left && slot->right == right)) slot = next(slot);
+    return slot->join;
+  }
+
+ private:
+  struct Slot {
+    Token left = no_token, right = no_token;
+    Join join = {0, no_token};
+  };
+  std::size_t position(Token left, Token right) const noexcept {
+    const std::uint64_t pair = std::uint64_t(std::uint32_t(left)) << 32 | std::uint32_t(right);
+    return (pair * 0x9e3779b97f4a7c15 ^ pair >> 15) * 0xd6e8feb86659fd93 >> 32 & (slots_.size() - 1);
+  }
+  template <class AnySlot>
+  AnySlot* next(AnySlot* slot) const noexcept {
+    return ++slot == slots_.data() + slots_.size() ? const_cast<AnySlot*>(slots_.data()) : slot;
+  }
+  std::vector<Slot> slots_;
+};
+
+const PreTokenizer& pre_tokenizer_of(const gguf::Metadata& metadata) {
+  const bool gemma = metadata.string("tokenizer.ggml.model", "") == "gemma4";
+  const std::string name = gemma ? "gemma4" : metadata.string("tokenizer.ggml.pre", "default");
+  if (const PreTokenizer* found = find_pre_tokenizer(name.empty() ? "default" : name)) return *found;
+  std::string known;
+  for (const PreTokenizer& row : pre_tokenizers())
+    for (const std::string_view one : row.names) known += fmt::format("{}{}", known.empty() ? "" : ", ", one);
+  throw Error(Code::unsupported, fmt::format("tokenizer.ggml.pre is the unknown \"{}\"", name), metadata.origin(),
+              fmt::format("known are {}", known));
+}
+
+SpecialTokens defaults_of(const gguf::Metadata& metadata, const PreTokenizer& pre_tokenizer) {
+  SpecialTokens special;
+  if (!pre_tokenizer.escapes_space) {
+    special.bos = pre_tokenizer.has_default_bos ? 11 : no_token;
+    special.eos = 11;
+  }
+  special.add_bos = pre_tokenizer.adds_bos;
+  (void)metadata;
+  return special;
+}
+
+class BytePairTokenizer final : public TokenizerBase {
+ public:
+  BytePairTokenizer(const gguf::Metadata& metadata, const PreTokenizer& pre_tokenizer)
+      : TokenizerBase(metadata, defaults_of(metadata, pre_tokenizer)),
+        pre_tokenizer_(pre_tokenizer),
+        merges_(read_merges(metadata)) {
+    for (std::size_t byte = 0; byte < 256; ++byte) {
+      const char one[] = {static_cast<char>(byte)};
+      bytes_[byte] = pre_tokenizer.escapes_space ? vocabulary().find_byte(static_cast<unsigned char>(byte))
+                                                 : vocabulary().find(ByteAlphabet::get().write({one, 1}));
+    }
+  }
+
+ private:
+  MergeTable read_merges(const gguf::Metadata& metadata) const {
+    const auto& merges = metadata.strings("tokenizer.ggml.merges");
+    MergeTable table(merges.size());
+    std::string whole;
+    for (std::size_t i = 0; i < merges.size(); ++i) {
+      const std::string_view merge = merges[i];
+      const std::size_t gap = merge.find(' ', 1);
+      const std::string_view left = merge.substr(0, gap);
+      const std::string_view right = gap == merge.npos ? std::string_view() : merge.substr(gap + 1);
+      whole.assign(left).append(right);
+      const Token tokens[] = {vocabulary().find(left), vocabulary().find(right), vocabulary().find(whole)};
+      if (std::find(std::begin(tokens), std::end(tokens), no_token) != std::end(tokens))
+        throw Error(Code::bad_input,
+                    fmt::format("tokenizer.ggml.merges[{}] is \"{}\", and not two tokens that make a third", i, merge),
+                    metadata.origin());
+      table.add(tokens[0], tokens[1], {static_cast<std::uint32_t>(i), tokens[2]});
+    }
+    return table;
+  }
+
+  struct Work {
+    std::vector<Symbol> symbols;
+    Merger merger;
+  };
+
+  void encode(std::span<const Fragment> fragments, std::vector<Token>& tokens) const override {
+    std::size_t bytes = 0;
+    for (const Fragment& fragment : fragments) bytes += fragment.text.size();
+    WordCache cache(bytes);
+    Work work;
+    std::vector<std::uint32_t> ends;
+    std::string escaped;
+    for (const Fragment& fragment : fragments) {
+      if (fragment.token != no_token) {
+        tokens.push_back(fragment.token);
+        continue;
+      }
+      std::string_view text = fragment.text;
+      if (pre_tokenizer_.escapes_space) {
+        escaped = escape_spaces(text);
+        text = escaped;
+      }
+      pre_tokenizer_.split(text, ends);
+      std::size_t begin = 0;
+      for (const std::uint32_t end : ends) {
+        const std::string_view word = text.substr(begin, end - begin);
+        begin = end;
+        cache.append(word, tokens, [&](std::vector<Token>& out) { encode_word(word, work, out); });
+      }
+    }
+  }
+
+  void encode_word(std::string_view word, Work& work, std::vector<Token>& tokens) const {
+    if (pre_tokenizer_.escapes_space) {
+      if (whole_lines(word)) return tokens.push_back(vocabulary().find(word));
+      return encode_characters(word, work, tokens);
+    }
+    if (pre_tokenizer_.whole_words && word.size() <= vocabulary().longest())
+      if (const Token whole = vocabulary().find(ByteAlphabet::get().write(word)); whole != no_token)
+        return tokens.push_back(whole);
+    work.symbols.clear();
+    for (std::uint32_t i = 0; i < word.size(); ++i)
+      work.symbols.push_back({i, i + 1, bytes_[static_cast<unsigned char>(word[i])]});
+    merge(work);
+    for (const Symbol& symbol : work.symbols)
+      if (symbol.token != no_token) tokens.push_back(symbol.token);  // a vocabulary may lack some bytes
+  }
+
+  bool whole_lines(std::string_view word) const {
+    return pre_tokenizer_.adds_bos && word.find_first_not_of('\n') == word.npos && vocabulary().find(word) != no_token;
+  }
+
+  void encode_characters(std::string_view word, Work& work, std::vector<Token>& tokens) const {
+    work.symbols.clear();
+    for (std::uint32_t i = 0; i < word.size();) {
+      const std::uint32_t end = i + character_at(word, i).bytes;
+      work.symbols.push_back({i, end, vocabulary().find(word.substr(i, end - i))});
+      i = end;
+    }
+    merge(work);
+    for (const Symbol& symbol : work.symbols) {
+      if (symbol.token != no_token) {
+        tokens.push_back(symbol.token);
+        continue;
+      }
+      for (std::uint32_t i = symbol.begin; i < symbol.end; ++i)
+        if (const Token byte = bytes_[static_cast<unsigned char>(word[i])]; byte != no_token) tokens.push_back(byte);
+    }
+  }
+
+  void merge(Work& work) const {
+    work.merger.merge(work.symbols, [this](const Symbol& left, const Symbol& right) {
+      return merges_.find(left.token, right.token);
+    });
+  }
+
+  std::string plain_piece(std::string_view text) const override {
+    return pre_tokenizer_.escapes_space ? unescape_spaces(text) : ByteAlphabet::get().read(text);
+  }
+
+  const PreTokenizer& pre_tokenizer_;
+  MergeTable merges_;
+  std::array<Token, 256> bytes_;
+};
+
+}  // namespace
+
+std::unique_ptr<const Tokenizer> load_bpe(const gguf::Metadata& metadata) {
+  return std::make_unique<BytePairTokenizer>(metadata, pre_tokenizer_of(metadata));
+}
+
+}  // namespace hearth::text

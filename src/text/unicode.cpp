@@ -1,0 +1,115 @@
+#include "text/unicode.h"
+
+#include <utf8proc.h>
+
+#include "base/utf8.h"
+
+namespace hearth::text {
+
+namespace {
+
+bool is_space(std::uint32_t code) {
+  return (code >= 0x09 && code <= 0x0d) || code == 0x20 || code == 0x85 || code == 0xa0 || code == 0x1680 ||
+         (code >= 0x2000 && code <= 0x200a) || code == 0x2028 || code == 0x2029 || code == 0x202f || code == 0x205f ||
+         code == 0x3000;
+}
+
+Classes classify(std::uint32_t code) {
+  Classes classes = is_space(code) ? space : 0;
+  if (code == '\n' || code == '\r') classes |= line_break;
+  switch (utf8proc_category(static_cast<utf8proc_int32_t>(code))) {
+    case UTF8PROC_CATEGORY_LU:
+    case UTF8PROC_CATEGORY_LL:
+    case UTF8PROC_CATEGORY_LT:
+    case UTF8PROC_CATEGORY_LM:
+    case UTF8PROC_CATEGORY_LO:
+      return classes | letter;
+    case UTF8PROC_CATEGORY_MN:
+    case UTF8PROC_CATEGORY_MC:
+    case UTF8PROC_CATEGORY_ME:
+      return classes | mark;
+    case UTF8PROC_CATEGORY_ND:
+    case UTF8PROC_CATEGORY_NL:
+    case UTF8PROC_CATEGORY_NO:
+      return classes | number;
+    case UTF8PROC_CATEGORY_PC:
+    case UTF8PROC_CATEGORY_PD:
+    case UTF8PROC_CATEGORY_PS:
+    case UTF8PROC_CATEGORY_PE:
+    case UTF8PROC_CATEGORY_PI:
+    case UTF8PROC_CATEGORY_PF:
+    case UTF8PROC_CATEGORY_PO:
+      return classes | punctuation;
+    case UTF8PROC_CATEGORY_SM:
+    case UTF8PROC_CATEGORY_SC:
+    case UTF8PROC_CATEGORY_SK:
+    case UTF8PROC_CATEGORY_SO:
+      return classes | symbol;
+    case UTF8PROC_CATEGORY_CC:
+    case UTF8PROC_CATEGORY_CF:
+    case UTF8PROC_CATEGORY_CS:
+    case UTF8PROC_CATEGORY_CO:
+      return classes | control;
+    default:  // separators, and what is unassigned
+      return classes;
+  }
+}
+
+}  // namespace
+
+ClassTable::ClassTable() {
+  for (std::uint32_t code = 0; code < 0x10000; ++code) low_[code] = classify(code);
+}
+
+const ClassTable& ClassTable::get() {
+  static const ClassTable table;
+  return table;
+}
+
+Classes ClassTable::high(std::uint32_t code) noexcept {
+  return classify(code);
+}
+
+Character decode_multibyte(std::string_view text, std::size_t at) noexcept {
+  const auto byte = [&](std::size_t i) { return static_cast<std::uint32_t>(static_cast<unsigned char>(text[at + i])); };
+  const std::uint32_t lead = byte(0);
+  const std::uint32_t bytes = lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4;
+  if (at + bytes > text.size() || utf8_valid_prefix(text.substr(at, bytes)) != bytes) return {replacement_character, 1};
+  std::uint32_t code = bytes == 2 ? lead & 0x1f : bytes == 3 ? lead & 0x0f : lead & 0x07;
+  for (std::uint32_t i = 1; i < bytes; ++i) code = code << 6 | (byte(i) & 0x3f);
+  return {code, bytes};
+}
+
+void append_utf8(std::string& text, std::uint32_t code) {
+  const auto add = [&](std::uint32_t byte) { text += static_cast<char>(static_cast<unsigned char>(byte)); };
+  if (code < 0x80) {
+    add(code);
+  } else if (code < 0x800) {
+    add(0xc0 | code >> 6);
+    add(0x80 | (code & 0x3f));
+  } else if (code < 0x10000) {
+    add(0xe0 | code >> 12);
+    add(0x80 | (code >> 6 & 0x3f));
+    add(0x80 | (code & 0x3f));
+  } else {
+    add(0xf0 | code >> 18);
+    add(0x80 | (code >> 12 & 0x3f));
+    add(0x80 | (code >> 6 & 0x3f));
+    add(0x80 | (code & 0x3f));
+  }
+}
+
+std::uint32_t lower_case(std::uint32_t code) noexcept {
+  return static_cast<std::uint32_t>(utf8proc_tolower(static_cast<utf8proc_int32_t>(code)));
+}
+
+std::uint32_t base_character(std::uint32_t code) noexcept {
+  if (code < 0xc0) return code;
+  utf8proc_int32_t parts[32];
+  int last_class = 0;
+  const auto count =
+      utf8proc_decompose_char(static_cast<utf8proc_int32_t>(code), parts, 32, UTF8PROC_DECOMPOSE, &last_class);
+  return count > 0 && count <= 32 ? static_cast<std::uint32_t>(parts[0]) : code;
+}
+
+}  // namespace hearth::text
