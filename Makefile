@@ -4,7 +4,7 @@ SHELL := /bin/bash
 HEARTH := build/release/hearth
 quiet := > build/.log 2>&1 || { cat build/.log >&2; exit 1; }
 
-.PHONY: run build models test test-release test-sanitized test-fuzz test-static bench format lint clean
+.PHONY: run build models test test-release test-sanitized test-fuzz test-emulated test-static bench format lint clean
 
 ## run: build, fetch the default model, chat (or answer each line of stdin)
 run:
@@ -38,6 +38,10 @@ test-sanitized:
 	@ctest --preset asan
 	@cmake --preset tsan >/dev/null && cmake --build --preset tsan --target test_base --target test_engine -- --quiet
 	@ctest --preset tsan
+
+## test-emulated: AVX-512 kernels on a machine without AVX-512
+test-emulated:
+	@tests/emulated/run
 
 # Every fuzz target over its seed corpus and for ten seconds more.
 test-fuzz:

@@ -45,6 +45,8 @@ hearth_isa(avx2 -mavx2 -mfma -mf16c -mbmi2 -O3)
 hearth_isa(avx512 -mavx2 -mfma -mf16c -mbmi2 -mavx512f -mavx512bw -mavx512vl -mavx512dq -mavx512vnni -O3)
 hearth_isa(avx512_bf16 -mavx2 -mfma -mf16c -mbmi2 -mavx512f -mavx512bw -mavx512vl -mavx512dq -mavx512vnni -mavx512bf16 -O3)
 
+include(cmake/emulated.cmake)
+
 file(GLOB main CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/cli/main.cpp)
 if(main)
   add_executable(hearth ${CMAKE_SOURCE_DIR}/src/cli/main.cpp)

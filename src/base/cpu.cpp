@@ -36,6 +36,9 @@ CpuFeatures detect() {
     features.avx512_bf16 = features.avx512 && ((a >> 5) & 1);
   }
 #endif
+#if defined(HEARTH_EMULATE_AVX512)  // cmake/emulated.cmake
+  features.avx512 = features.avx512_bf16 = true;
+#endif
   return features;
 }
 
