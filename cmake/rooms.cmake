@@ -25,7 +25,7 @@ hearth_room(tensor   USES base)
 # Formats are defined to the last bit: no product may be fused with a sum, on any processor.
 target_compile_options(hearth_tensor PRIVATE -ffp-contract=off)
 hearth_room(kernels  USES base tensor)
-hearth_room(gguf     USES base tensor)
+hearth_room(gguf     USES base tensor LIBS nlohmann_json::nlohmann_json)
 hearth_room(ops      USES base tensor kernels)
 hearth_room(text     USES base gguf tensor LIBS nlohmann_json::nlohmann_json PkgConfig::PCRE2 PkgConfig::UTF8PROC)
 hearth_room(model    USES base tensor ops gguf)
@@ -34,6 +34,7 @@ hearth_room(sample   USES base text LIBS nlohmann_json::nlohmann_json)
 hearth_room(engine   USES base tensor gguf ops text model sample)
 hearth_room(evaluate USES base tensor gguf text model engine LIBS nlohmann_json::nlohmann_json)
 hearth_room(hub      USES base gguf)
+hearth_room(capi     USES base kernels gguf text model sample engine LIBS nlohmann_json::nlohmann_json)
 hearth_room(cli      USES base tensor kernels gguf ops text model convert sample engine evaluate hub LIBS CLI11::CLI11 PkgConfig::EDIT)
 
 # Each instruction set has its own flags; nothing outside src/kernels/isa/ may need them.

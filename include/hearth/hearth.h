@@ -157,7 +157,8 @@ typedef struct hearth_model_options {
   int32_t cache_type;    /* HEARTH_CACHE_... Default HEARTH_CACHE_F16 */
   int32_t preload;       /* not 0: read the file while opening, so that the first prompt does not wait for the
                             disk. Default 1 */
-  int32_t reserved;      /* 0 */
+  int32_t shift; /* not 0: a full context goes on, half of its oldest tokens (and a conversation's oldest turns) are
+                    forgotten; 0: an answer ends there, a prompt that is too long is refused. Default 0 */
 } hearth_model_options;
 
 /* struct_size: the sizeof of the caller's struct, as everywhere in _init functions. */

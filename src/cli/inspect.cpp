@@ -5,6 +5,7 @@
 
 #include "cli/command.h"
 #include "gguf/file.h"
+#include "gguf/json.h"
 #include "hub/store.h"
 
 namespace hearth::cli {
@@ -14,24 +15,6 @@ namespace {
 using nlohmann::ordered_json;
 
 constexpr std::size_t shown_elements = 8;  // of a long array
-
-template <class T>
-ordered_json element(const T& value) {
-  if constexpr (std::is_same_v<T, gguf::Value>)
-    return std::visit([](const auto& inner) { return element(inner); }, value.data);
-  else if constexpr (std::is_same_v<T, gguf::Array>)
-    return std::visit(
-        [](const auto& items) {
-          ordered_json list = ordered_json::array();
-          for (std::size_t i = 0; i < items.size() && i < shown_elements; ++i)
-            list.push_back(element(typename std::decay_t<decltype(items)>::value_type(items[i])));
-          if (items.size() > shown_elements) return ordered_json{{"length", items.size()}, {"first", list}};
-          return list;
-        },
-        value);
-  else
-    return value;
-}
 
 std::string dimensions(const gguf::Tensor& tensor) {
   return fmt::format("{}", fmt::join(tensor.shape, " x "));
@@ -43,8 +26,7 @@ struct Inspect {
 
   void operator()() {
     const auto file = gguf::File::open(hub::find_model(model));
-    ordered_json metadata = ordered_json::object();
-    for (const auto& [key, value] : file.metadata().entries()) metadata[key] = element(value);
+    const ordered_json metadata = gguf::to_json(file.metadata(), shown_elements);
 
     struct Total {
       std::size_t count = 0, bytes = 0;

@@ -153,7 +153,7 @@ void Engine::step_alike(std::span<Sequence* const> sequences) {
   std::vector<model::Segment> segments;
   std::size_t budget = options_.batch_tokens, wanted = 0;
   const auto add = [&](Sequence& sequence, std::size_t most) {
-    if (sequence.cancelled) return sequence.cancel();
+    if (sequence.cancel_asked()) return sequence.cancel();
     segments.push_back(sequence.next(*model_, pool_, most));
     batch.push_back(&sequence);
     budget -= std::min(budget, segments.back().tokens.size());

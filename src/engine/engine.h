@@ -10,6 +10,7 @@
 #include <memory>
 #include <mutex>
 #include <span>
+#include <stop_token>
 #include <string>
 #include <vector>
 
@@ -46,7 +47,7 @@ struct AdapterUse {
 enum class FinishReason {
   stop,       // an end token, a stop string, or a complete grammar
   length,     // max_tokens, or the context is full
-  cancelled,  // the sink said so
+  cancelled,  // the sink or the request's stop token said so
 };
 std::string_view name(FinishReason reason);  // "stop", "length", "cancelled"
 
@@ -59,6 +60,7 @@ struct Request {
   std::unique_ptr<Drafter> drafter;  // null: one token at a time
   bool ignore_end = false;           // goes on past end tokens (benchmarks)
   bool special_text = false;         // control tokens appear in the text
+  std::stop_token cancel;            // from another thread; a prompt stops after the batch in work
 };
 
 // A piece of an answer: whole UTF-8 characters that can no longer be part of a stop string. May be empty.
@@ -145,7 +147,7 @@ class Engine {
 // One conversation: a cache and the tokens it holds. One thread at a time; many sessions share an engine.
 class Session {
  public:
-  // Throws usage for a context of 0 or beyond what memory can address. 0: the engine's.
+  // Throws unsupported for an encoder, usage for a context beyond what memory can address. 0: the engine's.
   explicit Session(std::shared_ptr<Engine> engine, std::size_t context = 0);
   ~Session();
   Session(Session&&) noexcept;

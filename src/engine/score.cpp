@@ -130,6 +130,9 @@ class Scorer {
 
 std::vector<std::vector<Likelihood>> score(Engine& engine, std::span<const Group> groups,
                                            const std::function<bool(std::size_t)>& progress) {
+  if (engine.model().is_encoder())
+    throw Error(Code::unsupported, "the model is an encoder and predicts no tokens",
+                engine.model().file().metadata().origin());
   check(groups, engine.context_length());
   std::size_t longest = 1;
   for (const Group& group : groups)

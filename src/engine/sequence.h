@@ -25,6 +25,7 @@ class Sequence {
   model::Segment next(const model::Model& model, ThreadPool& pool, std::size_t budget);
   // The model has run `count` tokens; draws from the rows that asked.
   void take(std::size_t count, tensor::Rows logits);
+  bool cancel_asked() const noexcept { return cancelled || request_.cancel.stop_requested(); }
   void cancel();
   void fail(std::exception_ptr error) noexcept;
 

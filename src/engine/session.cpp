@@ -8,9 +8,12 @@
 
 namespace hearth::engine {
 
-Session::Session(std::shared_ptr<Engine> engine, std::size_t context)
-    : engine_(std::move(engine)),
-      cache_(engine_->model().new_cache(context ? context : engine_->context_length(), engine_->options().kv_type)) {}
+Session::Session(std::shared_ptr<Engine> engine, std::size_t context) : engine_(std::move(engine)) {
+  if (engine_->model().is_encoder())
+    throw Error(Code::unsupported, "the model is an encoder and writes no text",
+                engine_->model().file().metadata().origin(), "use it for embeddings");
+  cache_ = engine_->model().new_cache(context ? context : engine_->context_length(), engine_->options().kv_type);
+}
 
 Session::~Session() = default;
 Session::Session(Session&&) noexcept = default;
