@@ -4,6 +4,7 @@
 #include <span>
 #include <string_view>
 
+#include "kernels/encode_kernels.h"
 #include "kernels/matmul_kernels.h"
 #include "kernels/table.h"
 #include "kernels/vector_kernels.h"

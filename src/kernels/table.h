@@ -3,6 +3,7 @@
 
 namespace hearth::kernels {
 
+struct EncodeKernels;
 struct MatmulKernels;
 struct VectorKernels;
 
@@ -10,6 +11,7 @@ struct Table {
   const char* name;  // "generic", "avx2", "avx512"
   const MatmulKernels* matmul;
   const VectorKernels* vectors;
+  const EncodeKernels* encoders;
 };
 
 }  // namespace hearth::kernels
