@@ -144,7 +144,7 @@ inline void encode(const float* weights, const float* importance, Q5_1* blocks, 
   encode_affine<31>(weights, importance, blocks, count);
 }
 
-// A power of two leaves four scales to choose from.
+// A power of two leaves four scales to choose from; its inverse must be finite.
 inline void encode(const float* weights, const float* importance, Mxfp4* blocks, std::size_t count) {
   encode_tiles(weights, importance, blocks, count, [](const Tile<32>& tile, std::uint8_t* codes, Mxfp4* out, int real) {
     const Lanes largest = largest_of(tile);
@@ -159,7 +159,7 @@ inline void encode(const float* weights, const float* importance, Mxfp4* blocks,
       for (int g = 0; g < lanes; ++g) {
         const int exponent = first[g] + step;
         Mxfp4 block{};
-        block.exponent = static_cast<std::uint8_t>(exponent < 0 ? 0 : exponent > 254 ? 254 : exponent);
+        block.exponent = static_cast<std::uint8_t>(exponent < 2 ? 2 : exponent > 254 ? 254 : exponent);
         trial.at[g] = half_scale(block);
       }
       const Lanes error = error_of<Mxfp4Values>(tile, trial);
@@ -168,7 +168,7 @@ inline void encode(const float* weights, const float* importance, Mxfp4* blocks,
         best_error.at[g] = error.at[g];
         best.at[g] = trial.at[g];
         const int exponent = first[g] + step;
-        exponents[g] = exponent < 0 ? 0 : exponent > 254 ? 254 : exponent;
+        exponents[g] = exponent < 2 ? 2 : exponent > 254 ? 254 : exponent;
       }
     }
     codes_of<Mxfp4Values>(tile, best, codes);
