@@ -36,6 +36,17 @@ inline __m512i emulated_zext(__m256i v) {
   __builtin_memcpy(&to, &v, sizeof v);
   return to;
 }
+// To bfloat16, to the nearest, the even one of two.
+inline __m512i emulated_cvtne2ps_pbh(__m512 second, __m512 first) {
+  unsigned in[32];
+  unsigned short out[32];
+  __builtin_memcpy(in, &first, sizeof first);
+  __builtin_memcpy(in + 16, &second, sizeof second);
+  for (int i = 0; i < 32; ++i) out[i] = static_cast<unsigned short>((in[i] + 0x7fff + (in[i] >> 16 & 1)) >> 16);
+  __m512i to;
+  __builtin_memcpy(&to, out, sizeof to);
+  return to;
+}
 // SIMDe's masked accesses touch memory that the mask forbids.
 template <class Lane, class Vector>
 inline Vector emulated_masked_load(unsigned mask, const void* from) {
@@ -72,9 +83,12 @@ inline Lane emulated_sum(const Vector& v) {
 #define _mm512_zextsi256_si512 emulated_zext
 #define _mm512_reduce_add_epi32(v) emulated_sum<int>(v)
 #define _mm512_reduce_add_ps(v) emulated_sum<float>(v)
+#define _mm512_cvtne2ps_pbh emulated_cvtne2ps_pbh
 #undef _mm512_mask_storeu_ps
 #define _mm512_mask_storeu_ps emulated_mask_storeu_ps
 #undef _mm512_maskz_loadu_ps
 #define _mm512_maskz_loadu_ps emulated_masked_load<float, __m512>
 #undef _mm256_maskz_loadu_epi16
 #define _mm256_maskz_loadu_epi16 emulated_masked_load<short, __m256i>
+#undef _mm512_maskz_loadu_epi16
+#define _mm512_maskz_loadu_epi16 emulated_masked_load<short, __m512i>

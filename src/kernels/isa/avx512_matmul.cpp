@@ -1,7 +1,8 @@
 #include "kernels/matmul/avx512_formats.h"
 // The formats come first: the rest is written over them.
 #include "kernels/matmul/avx512.h"
-#include "kernels/matmul/avx512_many.h"
+#include "kernels/matmul/avx512_floats.h"
+#include "kernels/matmul/avx512_int8.h"
 #include "kernels/matmul/few.h"
 #include "kernels/matmul_kernels.h"
 
@@ -12,6 +13,7 @@ extern const MatmulKernels avx512_matmul;
 namespace {
 
 using tensor::Type;
+using I = Avx512Product;
 
 Form form(Type type, std::size_t) {
   return type == Type::f32 || type == Type::f16 || type == Type::bf16 ? Form::f32 : Form::int8;
@@ -30,16 +32,16 @@ void pack(Form form, const Activations& input, std::size_t begin, std::size_t en
 
 std::size_t scratch_bytes(Type type, std::size_t tokens, std::size_t columns) {
   if (tokens <= few_tokens) return few_scratch_bytes<I>(columns);
-  return form(type, tokens) == Form::int8 ? int8_many_scratch_bytes : float_many_scratch_bytes;
+  return form(type, tokens) == Form::int8 ? Int8Panels::scratch_bytes : FloatPanels::scratch_bytes;
 }
 
 template <class F>
 void product_int8(const ProductPiece& piece) {
-  piece.input->tokens <= few_tokens ? few_int8<I, F>(piece) : many_int8<F>(piece);
+  piece.input->tokens <= few_tokens ? few_int8<I, F>(piece) : many<Int8Panels>(piece, unpack_int8<F>);
 }
 template <class F>
 void product_float(const ProductPiece& piece) {
-  piece.input->tokens <= few_tokens ? few_float<I, F>(piece) : many_float<F>(piece);
+  piece.input->tokens <= few_tokens ? few_float<I, F>(piece) : many<FloatPanels>(piece, unpack_floats<F>);
 }
 
 void multiply(const ProductPiece& piece) {

@@ -17,6 +17,15 @@ struct Avx512Product : Avx512 {
   static Float dot(Bytes codes, const std::int8_t* x) {
     return _mm512_cvtepi32_ps(_mm512_dpbusd_epi32(_mm512_setzero_si512(), codes, _mm512_loadu_si512(x)));
   }
+  // sums += products of 64 unsigned codes with as many values, four to a lane. Assembly, because GCC 12 writes every
+  // sum of a tile to memory in each turn of the loop where it sees the intrinsic.
+  static void add_dot(__m512i& sums, __m512i codes, __m512i values) {
+#if defined(__AVX512VNNI__)
+    __asm__("vpdpbusd %2, %1, %0" : "+v"(sums) : "v"(codes), "v"(values));
+#else
+    sums = _mm512_dpbusd_epi32(sums, codes, values);  // emulated
+#endif
+  }
   // Each of the scales of 64 codes, over the lanes of its group.
   template <std::size_t group>
   static Float spread(const float* scales) {

@@ -1,0 +1,48 @@
+// What bfloat16 dot products add to AVX-512: F16 and BF16 weights with many tokens. All else is AVX-512's.
+#include "kernels/matmul/avx512_bf16.h"
+#include "kernels/matmul_kernels.h"
+
+namespace hearth::kernels {
+
+extern const MatmulKernels avx512_matmul, avx512_bf16_matmul;
+
+namespace {
+
+using tensor::Type;
+
+constexpr std::size_t few_tokens = 8;
+
+bool by_pairs(Type type, std::size_t tokens) {
+  return (type == Type::f16 || type == Type::bf16) && tokens > few_tokens;
+}
+
+Form form(Type type, std::size_t tokens) {
+  return by_pairs(type, tokens) ? Form::bf16 : avx512_matmul.form(type, tokens);
+}
+
+std::size_t packed_bytes(Form form, std::size_t tokens, std::size_t columns) {
+  return form == Form::bf16 ? tokens * Bf16Rows(nullptr, columns).record
+                            : avx512_matmul.packed_bytes(form, tokens, columns);
+}
+
+void pack(Form form, const Activations& input, std::size_t begin, std::size_t end, std::byte* packed) {
+  if (form != Form::bf16) return avx512_matmul.pack(form, input, begin, end, packed);
+  const Bf16Rows rows(packed, input.columns);
+  for (std::size_t token = begin; token < end; ++token)
+    pack_bf16(input.x + token * input.stride, input.columns, rows.row(token));
+}
+
+std::size_t scratch_bytes(Type type, std::size_t tokens, std::size_t columns) {
+  return by_pairs(type, tokens) ? Bf16Panels::scratch_bytes : avx512_matmul.scratch_bytes(type, tokens, columns);
+}
+
+void multiply(const ProductPiece& piece) {
+  if (!by_pairs(piece.type, piece.input->tokens)) return avx512_matmul.multiply(piece);
+  many<Bf16Panels>(piece, piece.type == Type::f16 ? unpack_pairs<F16Pairs> : unpack_pairs<Bf16Pairs>);
+}
+
+}  // namespace
+
+const MatmulKernels avx512_bf16_matmul{few_tokens, form, packed_bytes, pack, scratch_bytes, multiply};
+
+}  // namespace hearth::kernels

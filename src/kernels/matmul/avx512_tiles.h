@@ -1,0 +1,73 @@
+// Products with many tokens, whatever the numbers: panels of 16 rows of weights are unpacked, four at a time and a
+// chunk of columns, into the order in which they are multiplied; then tiles of up to 12 tokens by two panels keep their
+// 24 sums in registers.
+#pragma once
+
+#include "kernels/matmul/int8_rows.h"
+#include "kernels/matmul/output.h"
+#include "kernels/matmul/unroll.h"
+#include "kernels/simd/avx512.h"
+
+namespace hearth::kernels {
+namespace {
+
+constexpr std::size_t panel_rows = 16, panels = 4;
+constexpr std::size_t tile_tokens = 12;
+
+// Calls task.operator()<count>() for a count of 1 to tile_tokens.
+template <int most = tile_tokens, class Task>
+void with_tokens(std::size_t count, Task& task) {
+  if constexpr (most > 1)
+    if (count < most) return with_tokens<most - 1>(count, task);
+  task.template operator()<most>();
+}
+
+// Calls task.operator()<tokens>(first token) for tiles of nearly equal size.
+template <class Task>
+void for_tiles(std::size_t tokens, Task task) {
+  const std::size_t tiles = (tokens + tile_tokens - 1) / tile_tokens;
+  for (std::size_t i = 0; i < tiles; ++i) {
+    const std::size_t begin = tokens * i / tiles, end = tokens * (i + 1) / tiles;
+    auto one = [&]<int T>() { task.template operator()<T>(begin); };
+    with_tokens(end - begin, one);
+  }
+}
+
+// Where unpacked weights are: columns [first, first + columns) of rows [row, row + rows).
+struct Area {
+  std::size_t first, columns, row, rows;
+};
+
+// Panels(piece) holds the unpacked weights, `chunk` columns of them; its product<T, P>(area, token, panel, sums) is
+// that of T tokens with panels [panel, panel + P).
+template <class Panels>
+void many(const ProductPiece& whole, void (*unpack)(const Panels& to, const Area& area, std::size_t panel)) {
+  ProductPiece piece = whole;
+  const Panels unpacked(piece);
+  constexpr std::size_t at_once = panels * panel_rows;
+  for (std::size_t first = 0; first < piece.input->columns; first += Panels::chunk) {
+    const std::size_t left = piece.input->columns - first;
+    for (std::size_t row = piece.begin; row < piece.end; row += at_once) {
+      const Area area{first, left < Panels::chunk ? left : Panels::chunk, row,
+                      piece.end - row < at_once ? piece.end - row : at_once};
+      for (std::size_t panel = 0; panel * panel_rows < area.rows; ++panel) unpack(unpacked, area, panel);
+      for_tiles(piece.input->tokens, [&]<int T>(std::size_t token) {
+        const auto multiply = [&]<int P>(std::size_t panel) {
+          __m512 sums[T][P];
+          unpacked.template product<T, P>(area, token, panel, sums);
+          for (std::size_t t = 0; t < T; ++t)
+            for (std::size_t p = panel; p < panel + P; ++p)
+              write<Avx512>(piece, token + t, row + p * panel_rows, area.rows - p * panel_rows, sums[t][p - panel]);
+        };
+        std::size_t panel = 0;
+        for (; (panel + 1) * panel_rows < area.rows; panel += 2) multiply.template operator()<2>(panel);
+        if (panel * panel_rows < area.rows) multiply.template operator()<1>(panel);
+      });
+    }
+    piece.bias = nullptr;  // what follows is added to the first chunk
+    piece.accumulate = true;
+  }
+}
+
+}  // namespace
+}  // namespace hearth::kernels
