@@ -1,0 +1,359 @@
+"""Sessions: one conversation or text each, continued by the model."""
+import asyncio
+import dataclasses
+import functools
+import json
+import queue
+import threading
+import weakref
+from ctypes import POINTER, byref, c_float, c_size_t, c_void_p, sizeof, string_at
+
+from . import _library as c
+from . import _options
+
+FINISH_REASONS = ("stop", "length", "cancelled")
+
+
+@dataclasses.dataclass(frozen=True)
+class Result:
+    """An answer. finish_reason: "stop", "length" or "cancelled"; seed draws the same answer again."""
+
+    text: str
+    tokens: "list[int]"
+    finish_reason: str
+    stop_text: "str | None"
+    seed: int
+    prompt_tokens: int
+    cached_tokens: int
+    generated_tokens: int
+    prompt_seconds: float
+    generation_seconds: float
+
+    def __str__(self):
+        return self.text
+
+
+class Piece(str):
+    """A piece of an answer: text, and the token it came with (None for a last piece without one)."""
+
+    token: "int | None"
+
+    def __new__(cls, text, token):
+        piece = super().__new__(cls, text)
+        piece.token = token
+        return piece
+
+
+class Session:
+    """One conversation with a model, and what was computed of it. One call at a time; others get BusyError.
+
+    `complete` continues a text (or tokens), `chat` answers a list of messages, `say` goes on with the session's own
+    conversation. Each gives a Result; with the prefix `stream_` it gives an iterator over its pieces (an async one too), with
+    the prefix `a` an awaitable.
+
+    Options, all by name: max_tokens, temperature, top_k, top_p, min_p, typical_p, repeat_penalty, frequency_penalty,
+    presence_penalty, penalty_window, seed, stop (a str or several), logit_bias ({token: bias}), grammar (GBNF), json_schema,
+    tools, template_variables, parse_special, special_text, ignore_end, cancellation; and on_piece(piece), which may return
+    False to stop.
+    """
+
+    def __init__(self, model, *, context_length=None, system=None):
+        options = c.initialised(c.SessionOptions, "hearth_session_options_init")
+        _options.fill(options, {"context_length": context_length})
+        handle = c_void_p()
+        c.call("hearth_session_open", model._handle, byref(options), byref(handle))
+        self._handle = handle.value
+        self._close = weakref.finalize(self, c.lib.hearth_session_close, self._handle)
+        if system is not None:
+            self.set_system(system)
+
+    def close(self):
+        """A generation that runs in another thread is cancelled."""
+        self._close()
+
+    @property
+    def closed(self):
+        return not self._close.alive
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+    def _info(self):
+        info = c.SessionInfo(struct_size=sizeof(c.SessionInfo))
+        c.call("hearth_session_get_info", self._handle, byref(info))
+        return info
+
+    @property
+    def context_length(self):
+        return self._info().context_length
+
+    @property
+    def used_tokens(self):
+        return self._info().used_tokens
+
+    @property
+    def busy(self):
+        return bool(self._info().busy)
+
+    # Answers
+
+    def complete(self, prompt, **options):
+        return self._generate(*self._completion(prompt), **options)
+
+    def chat(self, messages, **options):
+        return self._generate("hearth_session_chat", (_options.as_json(messages, "messages"),), **options)
+
+    def say(self, text, **options):
+        return self._generate(*self._saying(text), **options)
+
+    def stream_complete(self, prompt, **options):
+        return Stream(self, *self._completion(prompt), options)
+
+    def stream_chat(self, messages, **options):
+        return Stream(self, "hearth_session_chat", (_options.as_json(messages, "messages"),), options)
+
+    def stream_say(self, text, **options):
+        return Stream(self, *self._saying(text), options)
+
+    async def acomplete(self, prompt, **options):
+        return await Stream(self, *self._completion(prompt), options).finish()
+
+    async def achat(self, messages, **options):
+        return await self.stream_chat(messages, **options).finish()
+
+    async def asay(self, text, **options):
+        return await self.stream_say(text, **options).finish()
+
+    def cancel(self):
+        """Ends the generation that runs in the session, if one does; from whatever thread."""
+        c.lib.hearth_session_cancel(self._handle)
+
+    # The session's own conversation
+
+    @property
+    def messages(self):
+        out = c_void_p()
+        c.call("hearth_session_messages", self._handle, byref(out))
+        return json.loads(c.take_text(out))
+
+    @messages.setter
+    def messages(self, messages):
+        c.call("hearth_session_set_messages", self._handle, _options.as_json(messages, "messages"))
+
+    def set_system(self, text):
+        """The conversation begins with this system message; None or "": with none."""
+        c.call("hearth_session_set_system", self._handle, None if text is None else c.terminated(text, "the system message"))
+
+    def reset(self):
+        """Forgets the conversation; its system message stays."""
+        c.call("hearth_session_reset", self._handle)
+
+    def set_adapters(self, adapters):
+        """Adapters, or pairs of one and its scale; an empty list: none."""
+        pairs = [entry if isinstance(entry, tuple) else (entry, 1.0) for entry in adapters]
+        handles = (c_void_p * len(pairs))(*(adapter._handle for adapter, _ in pairs))
+        scales = (c_float * len(pairs))(*(float(scale) for _, scale in pairs))
+        c.call("hearth_session_set_adapters", self._handle, handles, scales, len(pairs))
+
+    # How they are made
+
+    @staticmethod
+    def _completion(prompt):
+        if isinstance(prompt, str):
+            raw = c.encode(prompt, "the prompt")
+            return "hearth_session_complete", (raw, len(raw))
+        return "hearth_session_complete_tokens", _options.tokens(prompt)
+
+    @staticmethod
+    def _saying(text):
+        raw = c.encode(text)
+        return "hearth_session_say", (raw, len(raw))
+
+    def _generate(self, name, prompt, *, on_piece=None, **options):
+        struct = _options.fill(c.initialised(c.GenerationOptions, "hearth_generation_options_init"), options)
+
+        def hear(text, length, token, _):
+            piece = Piece(string_at(text, length).decode("utf-8", "replace"), None if token == c.NO_TOKEN else token)
+            return on_piece(piece) is not False
+
+        callback = _options.Callback(c.OnPiece, hear if on_piece else None)
+        out = POINTER(c.Result)()
+        try:
+            c.call(name, self._handle, *prompt, byref(struct), callback.pointer, None, byref(out))
+        except Exception:
+            callback.check()
+            raise
+        try:
+            callback.check()
+            found = out.contents
+            return Result(
+                text=string_at(found.text, found.text_length).decode("utf-8", "replace"),
+                tokens=found.tokens[:found.token_count] if found.token_count else [],
+                finish_reason=FINISH_REASONS[found.finish_reason],
+                stop_text=None if found.stop_text is None else found.stop_text.decode("utf-8", "replace"),
+                seed=found.seed, prompt_tokens=found.prompt_tokens, cached_tokens=found.cached_tokens,
+                generated_tokens=found.generated_tokens, prompt_seconds=found.prompt_seconds,
+                generation_seconds=found.generation_seconds)
+        finally:
+            c.lib.hearth_result_free(out)
+
+
+_END = object()
+_running = weakref.WeakSet()
+
+
+def _cancel_all():
+    for stream in list(_running):
+        stream.cancel()
+
+
+# Before the interpreter waits for its threads, as concurrent.futures does it: an answer nobody reads must not hold it up.
+getattr(threading, "_register_atexit", lambda _: None)(_cancel_all)
+
+
+class _Worker:
+    """What the thread and the stream share. The thread does not hold the stream, so that a dropped one is collected."""
+
+    def __init__(self):
+        self.pieces = queue.SimpleQueue()
+        self.stopped = False
+        self.result = None
+        self.error = None
+        self.wake = None  # tells an event loop that there is something
+
+    def put(self, item):
+        self.pieces.put(item)
+        wake = self.wake
+        if wake is not None:
+            wake()
+
+    def hear(self, on_piece, piece):
+        if self.stopped or (on_piece is not None and on_piece(piece) is False):
+            return False
+        if piece:
+            self.put(piece)
+        return not self.stopped
+
+    def run(self, session, name, prompt, on_piece, options):
+        try:
+            self.result = session._generate(name, prompt, on_piece=functools.partial(self.hear, on_piece), **options)
+        except BaseException as error:
+            self.error = error
+        self.put(_END)
+
+
+class Stream:
+    """An answer while it is written: iterate (`for`, or `async for`) over its pieces, then see `result`.
+
+    Leaving the loop early and dropping the stream cancels the generation; so do `cancel`, `close` and the end of a `with`.
+    What went wrong in the generation is raised by the iteration.
+    """
+
+    def __init__(self, session, name, prompt, options):
+        options = dict(options)
+        on_piece = options.pop("on_piece", None)
+        _options.fill(c.initialised(c.GenerationOptions, "hearth_generation_options_init"), options)  # faults now, not later
+        self._session = session
+        self._worker = _Worker()
+        self._ended = False
+        self._thread = threading.Thread(target=self._worker.run, args=(session, name, prompt, on_piece, options),
+                                        name="openhearth-stream")
+        self._stop = weakref.finalize(self, _stop, self._worker, session._handle)
+        _running.add(self)
+        self._thread.start()
+
+    @property
+    def result(self):
+        """The Result, once the iteration is over; None before."""
+        return self._worker.result if self._ended else None
+
+    def cancel(self):
+        self._worker.stopped = True
+        if self._thread.is_alive():
+            self._session.cancel()
+
+    def close(self):
+        """Cancels, and waits for the end."""
+        self.cancel()
+        self._thread.join()
+        self._finish()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+    def _finish(self):
+        self._ended = True
+        self._stop.detach()
+        _running.discard(self)
+
+    def _take(self, item):
+        if item is not _END:
+            return item
+        self._finish()
+        if self._worker.error is not None:
+            error, self._worker.error = self._worker.error, None
+            raise error
+        return _END
+
+    def __iter__(self):
+        return self
+
+    def __next__(self):
+        if self._ended:
+            raise StopIteration
+        item = self._take(self._worker.pieces.get())
+        if item is _END:
+            raise StopIteration
+        return item
+
+    def __aiter__(self):
+        return self
+
+    async def __anext__(self):
+        if self._ended:
+            raise StopAsyncIteration
+        item = self._take(await self._next_async())
+        if item is _END:
+            raise StopAsyncIteration
+        return item
+
+    async def _next_async(self):
+        loop = asyncio.get_running_loop()
+        there = asyncio.Event()
+
+        def wake():
+            try:
+                loop.call_soon_threadsafe(there.set)
+            except RuntimeError:  # the loop is closed: nobody waits
+                pass
+
+        self._worker.wake = wake
+        try:
+            while True:
+                try:
+                    return self._worker.pieces.get_nowait()
+                except queue.Empty:
+                    await there.wait()
+                    there.clear()
+        except asyncio.CancelledError:
+            self.cancel()
+            raise
+        finally:
+            self._worker.wake = None
+
+    async def finish(self):
+        """Waits for the end without blocking the event loop, and gives the Result."""
+        async for _ in self:
+            pass
+        return self._worker.result
+
+
+def _stop(worker, handle):
+    worker.stopped = True
+    c.lib.hearth_session_cancel(handle)
