@@ -4,7 +4,7 @@ SHELL := /bin/bash
 HEARTH := build/release/hearth
 quiet := > build/.log 2>&1 || { cat build/.log >&2; exit 1; }
 
-.PHONY: run build models test test-release test-sanitized test-fuzz test-emulated test-static bench format lint clean
+.PHONY: run build install models test test-release test-bindings test-sanitized test-fuzz test-emulated test-static bench format lint clean
 
 ## run: build, fetch the default model, chat (or answer each line of stdin)
 run:
@@ -19,6 +19,12 @@ build:
 	@[ -f build/release/build.ninja ] || { echo "configuring"; cmake --preset release -DHEARTH_TESTS=OFF $(quiet); }
 	@cmake --build --preset release --target hearth -- --quiet $(quiet)
 
+## install: the program, libhearth, hearth.h, pkg-config and CMake files, to DESTDIR and PREFIX (/usr/local)
+PREFIX ?= /usr/local
+install: build
+	@cmake --build --preset release --target hearth_shared hearth_static -- --quiet $(quiet)
+	@DESTDIR=$(DESTDIR) cmake --install build/release --prefix $(PREFIX)
+
 ## models: the real models that tests use
 models:
 	@scripts/fetch-model --all
@@ -26,7 +32,7 @@ models:
 ## test: everything that .ci/run checks
 test:
 	@scripts/setup --test
-	@$(MAKE) models test-static test-release test-sanitized test-fuzz
+	@$(MAKE) models test-static test-release test-bindings test-sanitized test-fuzz
 
 test-release:
 	@cmake --preset release -DHEARTH_TESTS=ON >/dev/null && cmake --build --preset release -- --quiet
@@ -36,12 +42,16 @@ test-release:
 test-sanitized:
 	@cmake --preset asan >/dev/null && cmake --build --preset asan -- --quiet
 	@ctest --preset asan
-	@cmake --preset tsan >/dev/null && cmake --build --preset tsan --target test_base --target test_engine -- --quiet
+	@cmake --preset tsan >/dev/null && cmake --build --preset tsan --target test_base --target test_engine --target test_capi -- --quiet
 	@ctest --preset tsan
 
 ## test-emulated: AVX-512 kernels on a machine without AVX-512
 test-emulated:
 	@tests/emulated/run
+
+## test-bindings: each language against bindings/conformance, one line each
+test-bindings:
+	@bindings/run
 
 # Every fuzz target over its seed corpus and for ten seconds more.
 test-fuzz:
@@ -50,14 +60,15 @@ test-fuzz:
 
 test-static:
 	@tools/check_rooms.py
-	@git ls-files '*.cpp' '*.h' | xargs clang-format --dry-run --Werror
+	@tools/make_c_reference.py --check
+	@git ls-files '*.cpp' '*.h' '*.c' '*.hpp' | xargs clang-format --dry-run --Werror
 
 bench:
 	@$(MAKE) build >&2
 	@bench/run $(HEARTH)
 
 format:
-	@git ls-files '*.cpp' '*.h' | xargs clang-format -i
+	@git ls-files '*.cpp' '*.h' '*.c' '*.hpp' | xargs clang-format -i
 
 lint:
 	@cmake --preset release -DHEARTH_TESTS=ON >/dev/null
