@@ -28,7 +28,7 @@ for block in body.strip().split("\n\n"):
         lines += [words(comment[0].strip()), ""]
         block = block[comment.end():]
     if block:
-        lines += ["```c", block.replace("HEARTH_API ", ""), "```", ""]
+        lines += ["```c", re.sub(r"\n {11}", "\n", block.replace("HEARTH_API ", "")) if "HEARTH_API" in block else block, "```", ""]
 text = "\n".join(lines).rstrip() + "\n"
 if "--check" in sys.argv:
     if not page.exists() or page.read_text() != text:
