@@ -2,6 +2,7 @@
 #include <unistd.h>
 
 #include <cstdio>
+#include <filesystem>
 
 #include "base/error.h"
 #include "base/utf8.h"
@@ -16,7 +17,7 @@ namespace {
 struct Run {
   ModelOptions model;
   GenerationOptions generation;
-  std::string prompt, system;
+  std::string prompt, system, cache_file;
   bool has_prompt = false, raw = false, json = false, verbose = false;
 
   void operator()() {
@@ -35,6 +36,7 @@ struct Run {
 
     engine::Session session(engine);
     session.set_adapters(generation.adapters(*engine));
+    if (!cache_file.empty() && std::filesystem::exists(cache_file)) session.load(cache_file);
     const Interrupt interrupt;
     const engine::Answer answer = session.generate(std::move(request), [&](const engine::Piece& piece) {
       if (!json) {
@@ -43,6 +45,7 @@ struct Run {
       }
       return !interrupt.asked();
     });
+    if (!cache_file.empty()) session.save(cache_file);
     if (json)
       print_json(to_json(answer));
     else
@@ -61,6 +64,8 @@ void add_run(CLI::App& app) {
   auto* prompt = command->add_option("PROMPT", run->prompt, "the prompt (default: stdin)");
   run->generation.add_to(*command);
   auto* system = command->add_option("--system", run->system, "the system message");
+  command->add_option("--prompt-cache", run->cache_file,
+                      "start from this file's cache where it fits, and keep it there");
   command->add_flag("--raw", run->raw, "feed the prompt as it stands, without the chat template")->excludes(system);
   command->add_flag("--json", run->json, "one JSON document instead of text");
   command->add_flag("--verbose", run->verbose, "tell the speed on stderr");

@@ -163,6 +163,11 @@ class Session {
   // What is generated from now on is computed with these; the cache, computed with others, is cleared.
   void set_adapters(std::vector<AdapterUse> adapters);
 
+  // The cache and its tokens, to a file and back: a prompt that starts as they do starts where they end. `load` throws
+  // bad_input for a file that is damaged, of another model, or kept in another type, and leaves the session as it was.
+  void save(const std::filesystem::path& path) const;
+  void load(const std::filesystem::path& path);
+
  private:
   std::shared_ptr<Engine> engine_;
   std::vector<AdapterUse> adapters_;

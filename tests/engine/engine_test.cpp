@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "engine/chat.h"
 #include "shared.h"
+#include "temporary.h"
 
 namespace hearth::engine {
 namespace {
@@ -122,6 +123,109 @@ TEST(Session, FillsTheContextAndNoFurther) {
     EXPECT_EQ(error.code(), Code::too_long);
     EXPECT_STREQ(error.what(), "the prompt has 64 tokens and the context holds 64, shorten it or raise the context");
   }
+}
+
+// A drafter that is right `right` times, then wrong, over and over.
+class Oracle final : public Drafter {
+ public:
+  Oracle(std::vector<Token> truth, std::size_t right) : truth_(std::move(truth)), right_(right) {}
+  std::vector<Token> propose(ThreadPool&, std::span<const Token> tokens, std::size_t most) override {
+    std::vector<Token> guesses;
+    for (std::size_t i = tokens.size(); i < truth_.size() && guesses.size() < most; ++i)
+      guesses.push_back(guesses.size() < right_ ? truth_[i] : (truth_[i] + 1) % 128);
+    return guesses;
+  }
+  void learn(std::size_t, std::size_t) override {}
+
+ private:
+  std::vector<Token> truth_;
+  std::size_t right_;
+};
+
+TEST(Session, GuessesChangeNothingButTheNumberOfSteps) {
+  HEARTH_NEEDS_SHARED();
+  const auto engine = tiny();
+  const auto start = prompt(12, 4);
+  for (const float temperature : {0.0f, 1.2f}) {
+    const auto request = [&] {
+      Request one = greedy(start, 40);
+      one.sampling.temperature = temperature;
+      one.sampling.seed = 7;
+      return one;
+    };
+    const Answer plain = Session(engine).generate(request());
+    auto truth = start;
+    truth.insert(truth.end(), plain.tokens.begin(), plain.tokens.end());
+    for (const std::size_t right : {0, 2, 100}) {
+      Session session(engine);
+      Request guessed = request();
+      guessed.drafter = std::make_unique<Oracle>(truth, right);
+      const Answer answer = session.generate(std::move(guessed));
+      EXPECT_EQ(answer.tokens, plain.tokens) << right << " at " << temperature;
+      EXPECT_GT(answer.usage.drafted_tokens, 0u);
+      EXPECT_EQ(answer.usage.accepted_tokens > 0, right > 0);
+      if (right == 100) EXPECT_EQ(answer.usage.accepted_tokens, answer.usage.drafted_tokens);
+      // The cache holds the prompt and all but the last token, as without guesses.
+      EXPECT_EQ(session.tokens().size(), start.size() + answer.tokens.size() - 1);
+    }
+    Request lookup = request();
+    lookup.drafter = prompt_lookup();
+    EXPECT_EQ(Session(engine).generate(std::move(lookup)).tokens, plain.tokens);
+  }
+}
+
+TEST(DraftLength, RestsWhereGuessesFailAndGrowsWhereTheyComeTrue) {
+  DraftLength length;
+  for (int i = 0; i < 20; ++i) {
+    const std::size_t count = length.next(100);
+    length.learn(count, count);
+  }
+  EXPECT_EQ(length.next(100), 7u);
+  std::size_t proposed = 0;
+  for (int i = 0; i < 200; ++i) {
+    const std::size_t count = length.next(100);
+    length.learn(count, 0);
+    proposed += count;
+  }
+  EXPECT_LT(proposed, 100u);
+  EXPECT_GT(proposed, 0u);
+}
+
+TEST(Session, FullContextShiftsWhenAsked) {
+  HEARTH_NEEDS_SHARED();
+  const auto engine = Engine::open(tests::shared() / "conformance/gguf/llama-dense.gguf",
+                                   {.threads = 2, .context = 32, .shift = true, .sink = 4});
+  Session session(engine);
+  const Answer answer = session.generate(greedy(prompt(20, 2), 100));
+  EXPECT_EQ(answer.tokens.size(), 100u);
+  EXPECT_EQ(answer.reason, FinishReason::length);
+  const auto start = prompt(20, 2);
+  EXPECT_TRUE(std::equal(start.begin(), start.begin() + 4, session.tokens().begin()));
+  EXPECT_LE(session.tokens().size(), 32u);
+}
+
+TEST(Session, SavesAndLoadsItsCache) {
+  HEARTH_NEEDS_SHARED();
+  const tests::TemporaryFolder folder;
+  const auto path = folder.path() / "cache.gguf";
+  const auto engine = tiny();
+  Session first(engine);
+  EXPECT_THROW(first.save(path), Error);
+  const Answer whole = first.generate(greedy(prompt(30, 1), 12));
+  first.save(path);
+
+  Session second(engine);
+  second.load(path);
+  const Answer again = second.generate(greedy(prompt(30, 1), 12));
+  EXPECT_EQ(again.tokens, whole.tokens);
+  EXPECT_EQ(again.usage.cached_tokens, 29u);
+
+  Session small(engine, 20);
+  EXPECT_THROW(small.load(path), Error);
+  Session other(Engine::open(tests::shared() / "conformance/gguf/qwen2-dense.gguf", {.threads = 1, .context = 64}));
+  EXPECT_THROW(other.load(path), Error);
+  EXPECT_THROW(second.load(tests::shared() / "conformance/gguf/llama-dense.gguf"), Error);
+  EXPECT_EQ(second.generate(greedy(prompt(30, 1), 12)).usage.cached_tokens, 29u);
 }
 
 TEST(Session, RefusesWhatMakesNoSense) {
