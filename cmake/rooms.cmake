@@ -37,6 +37,8 @@ hearth_room(hub      USES base gguf)
 hearth_room(capi     USES base kernels gguf text model sample engine LIBS nlohmann_json::nlohmann_json)
 hearth_room(cli      USES base tensor kernels gguf ops text model convert sample engine evaluate hub LIBS CLI11::CLI11 PkgConfig::EDIT)
 
+target_compile_options(hearth_cli PRIVATE -O1)  # a door: its compile time is what costs
+
 # Each instruction set has its own flags; nothing outside src/kernels/isa/ may need them.
 function(hearth_isa pattern)
   file(GLOB_RECURSE files CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/kernels/isa/${pattern}*.cpp)
