@@ -50,6 +50,7 @@ struct Run {
       print_json(to_json(answer));
     else
       std::fputc('\n', stdout);
+    std::fflush(stdout);
     if (verbose) std::fprintf(stderr, "%s\n", speed_line(answer).c_str());
     if (answer.reason == engine::FinishReason::cancelled) throw Error(Code::cancelled, "interrupted");
   }

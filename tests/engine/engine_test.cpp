@@ -164,7 +164,7 @@ TEST(Session, GuessesChangeNothingButTheNumberOfSteps) {
       EXPECT_EQ(answer.tokens, plain.tokens) << right << " at " << temperature;
       EXPECT_GT(answer.usage.drafted_tokens, 0u);
       EXPECT_EQ(answer.usage.accepted_tokens > 0, right > 0);
-      if (right == 100) EXPECT_EQ(answer.usage.accepted_tokens, answer.usage.drafted_tokens);
+      EXPECT_EQ(right == 100, answer.usage.accepted_tokens == answer.usage.drafted_tokens);
       // The cache holds the prompt and all but the last token, as without guesses.
       EXPECT_EQ(session.tokens().size(), start.size() + answer.tokens.size() - 1);
     }
