@@ -2,9 +2,15 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "base/error.h"
 
 namespace hearth::text {
+
+namespace {
+constexpr std::size_t longest_key = 256;  // far beyond what there is: a broken table may go round in circles
+}
 
 Charsmap::Charsmap(const gguf::Metadata& metadata) {
   constexpr std::string_view key = "tokenizer.ggml.precompiled_charsmap";
@@ -30,11 +36,11 @@ Charsmap::Charsmap(const gguf::Metadata& metadata) {
   if (bytes.back() != '\0') fail("the last replacement has no end");
   for (std::size_t at = 4; at < 4 + length; at += 4) nodes_.push_back(word(at));
   replacements_ = bytes.substr(4 + length);
-  if (!is_tree()) fail("its table is no tree of keys");
+  if (!is_complete()) fail("a key has no replacement");
 }
 
-// Every node that can be reached lies in the table, is reached once, and every key has a replacement.
-bool Charsmap::is_tree() const {
+// Every key that can be reached has a replacement.
+bool Charsmap::is_complete() const {
   std::vector<bool> reached(nodes_.size());
   std::vector<std::uint32_t> open = {base(nodes_[0])};  // where the children of a reached node stand
   while (!open.empty()) {
@@ -43,7 +49,7 @@ bool Charsmap::is_tree() const {
     for (std::uint32_t byte = 1; byte < 256; ++byte) {
       const std::uint32_t child = children ^ byte;
       if (child >= nodes_.size() || label(nodes_[child]) != byte) continue;
-      if (reached[child]) return false;
+      if (reached[child]) continue;  // keys share their endings
       reached[child] = true;
       const std::uint32_t below = child ^ base(nodes_[child]);
       if (has_leaf(nodes_[child]) && (below >= nodes_.size() || (nodes_[below] & ~(1u << 31)) >= replacements_.size()))
@@ -58,7 +64,7 @@ Charsmap::Match Charsmap::match(std::string_view text) const noexcept {
   Match match;
   if (nodes_.empty()) return match;
   std::uint32_t node = base(nodes_[0]);
-  for (std::size_t i = 0; i < text.size(); ++i) {
+  for (std::size_t i = 0; i < std::min(text.size(), longest_key); ++i) {
     const auto byte = static_cast<unsigned char>(text[i]);
     node ^= byte;
     if (byte == 0 || node >= nodes_.size() || label(nodes_[node]) != byte) break;

@@ -14,7 +14,7 @@ namespace hearth::text {
 class Charsmap {
  public:
   // Reads tokenizer.ggml.precompiled_charsmap; nothing is replaced where it is absent. Throws bad_input where it is not
-  // a tree of keys with their replacements.
+  // a table of keys, each with its replacement.
   explicit Charsmap(const gguf::Metadata& metadata);
 
   struct Match {
@@ -28,7 +28,7 @@ class Charsmap {
   static std::uint32_t base(std::uint32_t node) noexcept { return node >> 10 << ((node & 1u << 9) >> 6); }
   static std::uint32_t label(std::uint32_t node) noexcept { return node & (1u << 31 | 0xff); }
   static bool has_leaf(std::uint32_t node) noexcept { return (node >> 8 & 1) != 0; }
-  bool is_tree() const;
+  bool is_complete() const;
 
   std::vector<std::uint32_t> nodes_;
   std::string replacements_;
