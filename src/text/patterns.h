@@ -75,6 +75,20 @@ inline std::size_t match_lines(const Scanner& scanner, std::size_t at) {
   return after_break != at ? after_break : match_space(scanner, at);
 }
 
+// What no word begins with.
+inline std::size_t between_words(const Scanner& scanner, std::size_t at, const Style& style) {
+  if (const std::size_t end = scanner.run(at, number, style.digits); end != at) return end;
+
+  const std::size_t others = at + (scanner.byte(at) == ' ');
+  std::size_t end = scanner.run_without(others, style.others);
+  if (end != others) {
+    for (std::size_t tail = 0; tail < style.tail_limit && end < scanner.end(); ++tail, ++end)
+      if (style.tail.find(scanner.byte(end)) == std::string_view::npos) break;
+    return end;
+  }
+  return match_lines(scanner, at);
+}
+
 inline std::size_t modern(const Scanner& scanner, std::size_t at, const Style& style) {
   if (style.contractions == Contractions::first)
     if (const std::size_t end = match_contraction(scanner, at, true); end != at) return end;
@@ -89,16 +103,7 @@ inline std::size_t modern(const Scanner& scanner, std::size_t at, const Style& s
   if (end == at) end = match_word(scanner, at, style.words);
   if (end != at) return style.contractions == Contractions::after_word ? match_contraction(scanner, end, true) : end;
 
-  if (first & number) return scanner.run(at, number, style.digits);
-
-  const std::size_t others = at + (scanner.byte(at) == ' ');
-  end = scanner.run_without(others, style.others);
-  if (end != others) {
-    for (std::size_t tail = 0; tail < style.tail_limit && end < scanner.end(); ++tail, ++end)
-      if (style.tail.find(scanner.byte(end)) == std::string_view::npos) break;
-    return end;
-  }
-  return match_lines(scanner, at);
+  return between_words(scanner, at, style);
 }
 
 // DeepSeek V3's, after numbers and Chinese or Japanese have been cut out:

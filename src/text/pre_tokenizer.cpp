@@ -50,8 +50,10 @@ bool in(Ranges ranges, std::uint32_t code) {
                                       [](std::uint32_t value, const auto& range) { return value < range.first; });
   return after != ranges.begin() && code <= std::prev(after)->second;
 }
+// White space belongs to none of them, wherever its number lies.
 std::size_t run_in(const Scanner& scanner, std::size_t at, Ranges ranges) {
-  return scanner.run_if(at, [&](std::uint32_t code, Classes) { return in(ranges, code); });
+  return scanner.run_if(at,
+                        [&](std::uint32_t code, Classes classes) { return !(classes & space) && in(ranges, code); });
 }
 // "\s?" and at least one of the characters.
 template <class Run>
@@ -233,7 +235,7 @@ std::size_t kimi(const Scanner& scanner, std::size_t at) {
     if (end != begin) return end;
   }
   if (const std::size_t end = word(at); end != at) return end;
-  return patterns::modern(scanner, at, {.contractions = Contractions::none, .digits = 3});
+  return patterns::between_words(scanner, at, {.digits = 3});
 }
 
 // Numbers in threes from their end: "1", "234", "567".
