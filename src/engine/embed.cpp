@@ -72,7 +72,8 @@ Embedder::Embedder(std::shared_ptr<Engine> engine) : engine_(std::move(engine)) 
 }
 
 std::vector<std::vector<float>> Embedder::embed(std::span<const std::string> texts, const EmbedOptions& options) {
-  const std::size_t width = this->width(), limit = engine_->context_length();
+  const std::size_t width = this->width();
+  const std::size_t limit = std::min(engine_->context_length(), engine_->model().context_length());
   if (options.dimensions > width)
     throw Error(Code::usage, fmt::format("{} dimensions asked for and the model gives {}", options.dimensions, width));
 

@@ -32,7 +32,7 @@ int main(int argc, char** argv) {
   CHECK(heard == result.text && result.tokens.size() == 8);
   options.stop = {"never met"};
   options.logit_bias = {{65, 100.0f}};
-  CHECK(session.complete("the low", options).text == "bbbbbbbb");
+  CHECK(session.complete("the low", options).text == "AAAAAAAA");
   try {
     session.complete("the low", options,
                      [](std::string_view, hearth_token) -> bool { throw std::runtime_error("mine"); });
