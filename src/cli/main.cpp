@@ -1,6 +1,8 @@
 // hearth: the command line. Exit 0 done, 1 it failed, 2 wrong usage.
+#include <algorithm>
 #include <cstdio>
 #include <new>
+#include <string>
 
 #include "base/error.h"
 #include "cli/command.h"
@@ -31,6 +33,10 @@ int main(int argc, char** argv) {
   hearth::cli::add_perplexity(app);
   hearth::cli::add_bench(app);
   try {
+    const auto commands = app.get_subcommands([](const CLI::App*) { return true; });
+    if (argc > 1 && argv[1][0] != '-' &&
+        std::none_of(commands.begin(), commands.end(), [&](const CLI::App* one) { return one->get_name() == argv[1]; }))
+      throw hearth::Error(hearth::Code::usage, std::string("no command '") + argv[1] + "'", {}, "see hearth --help");
     app.parse(argc, argv);
     return 0;
   } catch (const CLI::ParseError& error) {

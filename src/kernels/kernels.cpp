@@ -42,7 +42,7 @@ const Table& find(std::string_view name) {
     if (table->name == name) return *table;
     known += (known.empty() ? "" : ", ") + std::string(table->name);
   }
-  throw Error(Code::not_found, "no kernels for '" + std::string(name) + "' on this machine", {}, "there are " + known);
+  throw Error(Code::usage, "no kernels for '" + std::string(name) + "' on this machine", {}, "there are " + known);
 }
 
 const Table& choose() {

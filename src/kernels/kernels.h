@@ -15,7 +15,7 @@ namespace hearth::kernels {
 std::span<const Table* const> available();
 // The best, unless HEARTH_CPU in the environment names another, or `use` did.
 const Table& active();
-// Throws not_found where the name is unknown or this machine cannot run it.
+// Throws usage where the name is unknown or this machine cannot run it.
 void use(std::string_view name);
 
 inline const VectorKernels& vectors() {

@@ -153,7 +153,7 @@ class Smol(Case):
     def test_bad_prompts(self):
         self.fails(1, "run", SMOL, stdin=b"\xff\xfe not text", says="UTF-8")
         self.fails(1, "run", SMOL, "--context", "16", "word " * 100, says="context")
-        self.fails(2, "run", SMOL, "x", "--top-p", "1.5", says="top_p")
+        self.fails(2, "run", SMOL, "x", "--top-p", "1.5", says="top-p")
         self.fails(1, "run", SMOL, "x", "--grammar", "/nowhere.gbnf", says="/nowhere.gbnf")
 
     def test_perplexity(self):
