@@ -171,6 +171,37 @@ TEST(Matmul, SharesActivationsAmongProductsAddsBiasAndAccumulates) {
   });
 }
 
+// Every product of a sum at its largest, and of one sign: what saturates or wraps in few bits would show here.
+TEST(Matmul, LargestCodesAndValuesDoNotSaturate) {
+  tests::on_every_level([] {
+    ThreadPool pool(1);
+    constexpr std::size_t rows = 17, columns = 512;
+    for_each_format([&](const tensor::TypeInfo& info) {
+      if (info.block_weights == 1) return;
+      for (const int byte : {0x00, 0x0f, 0x7f, 0x80, 0xf0, 0xff}) {
+        SCOPED_TRACE(std::string(info.name) + " of bytes " + std::to_string(byte));
+        const std::vector<std::byte> bytes = tests::extreme_weights(tensor::Formats{}, info.type, rows * columns, byte);
+        std::vector<float> weights(columns);
+        info.decode(bytes.data(), weights.data(), columns);
+        for (const std::size_t tokens : {1, 3, 8, 21})
+          for (const int pattern : {0, 1, 2}) {
+            std::vector<float> x(tokens * columns), y(tokens * rows);
+            double expected = 0, power = 0;
+            for (std::size_t i = 0; i < x.size(); ++i)
+              x[i] = pattern == 0 ? 1.0f : pattern == 1 ? -1.0f : std::copysign(1.0f, weights[i % columns]);
+            for (std::size_t i = 0; i < columns; ++i) {
+              expected += double(weights[i]) * double(x[i]);
+              power += std::abs(double(weights[i]));
+            }
+            ops::matmul(pool, {x.data(), tokens, columns}, {info.type, bytes.data(), rows, columns},
+                        {y.data(), tokens, rows});
+            for (const float value : y) ASSERT_NEAR(value, expected, 2e-3 * power + 1e-5) << tokens << " tokens";
+          }
+      }
+    });
+  });
+}
+
 TEST(Matmul, ZerosStayZeroAndScalesMayBeZero) {
   tests::on_every_level([] {
     ThreadPool pool(1);

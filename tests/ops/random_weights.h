@@ -45,6 +45,25 @@ std::vector<std::byte> random_weights(tensor::FormatList<Format...>, tensor::Typ
   return bytes;
 }
 
+// Every byte the same, but for scales of an ordinary size: codes, group scales and signs all at one end.
+template <class... Format>
+std::vector<std::byte> extreme_weights(tensor::FormatList<Format...>, tensor::Type type, std::size_t count, int byte) {
+  std::vector<std::byte> bytes;
+  const auto fill = [&]<class F>() {
+    std::vector<F> blocks(count / F::weights);
+    std::memset(static_cast<void*>(blocks.data()), byte, blocks.size() * sizeof(F));
+    for (F& block : blocks) {
+      if constexpr (requires { block.exponent; }) block.exponent = 120;
+      if constexpr (requires { block.scale; }) block.scale = tensor::float_to_half(0.01f);
+      if constexpr (requires { block.minimum; }) block.minimum = tensor::float_to_half(0.02f);
+    }
+    bytes.resize(blocks.size() * sizeof(F));
+    std::memcpy(bytes.data(), blocks.data(), bytes.size());
+  };
+  ((Format::type == type ? fill.template operator()<Format>() : void()), ...);
+  return bytes;
+}
+
 // `count` weights, a whole number of blocks.
 inline std::vector<std::byte> random_weights(tensor::Type type, std::size_t count, std::mt19937& random) {
   return random_weights(tensor::Formats{}, type, count, random);

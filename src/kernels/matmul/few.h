@@ -56,13 +56,15 @@ void int8_row(const std::byte* row, std::size_t columns, const float* scales, co
   for (Float& each : total) each = I::zero();
 
   // What the codes' offset or the minimum adds: a product with the sums of the activations.
-  for (std::size_t i = 0, groups = columns / F::group; i < groups; i += I::lanes) {
-    const float* const from = (F::minimum ? minimums : scales) + i;
-    const Float constant = groups - i < I::lanes ? I::load_part(from, groups - i) : I::load(from);
-    for (int t = 0; t < T; ++t) total[t] = I::fma(constant, I::load(in.sums<F::group>(token + t) + i), total[t]);
+  if constexpr (F::minimum || F::offset != 0) {
+    for (std::size_t i = 0, groups = columns / F::group; i < groups; i += I::lanes) {
+      const float* const from = (F::minimum ? minimums : scales) + i;
+      const Float constant = groups - i < I::lanes ? I::load_part(from, groups - i) : I::load(from);
+      for (int t = 0; t < T; ++t) total[t] = I::fma(constant, I::load(in.sums<F::group>(token + t) + i), total[t]);
+    }
+    if constexpr (!F::minimum)
+      for (Float& each : total) each = I::mul(each, I::splat(-static_cast<float>(F::offset)));
   }
-  if constexpr (!F::minimum)
-    for (Float& each : total) each = I::mul(each, I::splat(-static_cast<float>(F::offset)));
 
   const std::size_t whole = columns / I::bytes;
   for (std::size_t first = 0, group = 0; first * I::bytes < columns; first += steps, ++group) {

@@ -1,0 +1,112 @@
+#include "kernels/matmul/avx2_formats.h"
+// The formats come first: the rest is written over them.
+#include "kernels/matmul/avx2_many.h"
+#include "kernels/matmul/few.h"
+#include "kernels/matmul_kernels.h"
+
+namespace hearth::kernels {
+
+extern const MatmulKernels avx2_matmul;
+
+namespace {
+
+using tensor::Type;
+
+template <class F>
+constexpr Form many_form = F::is_signed || F::group == 16 ? Form::int16 : Form::int8;
+
+// Calls task.operator()<F>() with the format of a type.
+template <class Task>
+auto with_format(Type type, Task task) {
+  switch (type) {
+    case Type::f16:
+      return task.template operator()<F16>();
+    case Type::bf16:
+      return task.template operator()<Bf16>();
+    case Type::q4_0:
+      return task.template operator()<Q4_0>();
+    case Type::q4_1:
+      return task.template operator()<Q4_1>();
+    case Type::q5_0:
+      return task.template operator()<Q5_0>();
+    case Type::q5_1:
+      return task.template operator()<Q5_1>();
+    case Type::q8_0:
+      return task.template operator()<Q8_0>();
+    case Type::q2_k:
+      return task.template operator()<Q2_K>();
+    case Type::q3_k:
+      return task.template operator()<Q3_K>();
+    case Type::q4_k:
+      return task.template operator()<Q4_K>();
+    case Type::q5_k:
+      return task.template operator()<Q5_K>();
+    case Type::q6_k:
+      return task.template operator()<Q6_K>();
+    case Type::iq4_nl:
+      return task.template operator()<Iq4_nl>();
+    case Type::iq4_xs:
+      return task.template operator()<Iq4_xs>();
+    case Type::mxfp4:
+      return task.template operator()<Mxfp4>();
+    default:
+      return task.template operator()<F32>();
+  }
+}
+
+template <class F>
+constexpr bool is_float = requires(const std::byte* row) {
+  F::load(row, std::size_t{});
+};
+
+Form form(Type type, std::size_t tokens) {
+  return with_format(type, [&]<class F>() {
+    if constexpr (is_float<F>)
+      return Form::f32;
+    else
+      return tokens <= few_tokens ? Form::int8 : many_form<F>;
+  });
+}
+
+std::size_t packed_bytes(Form form, std::size_t tokens, std::size_t columns) {
+  if (form == Form::int8) return tokens * Int8Rows(nullptr, columns).record;
+  return form == Form::int16 ? tokens * WordRows(nullptr, columns).record : 0;
+}
+
+void pack(Form form, const Activations& input, std::size_t begin, std::size_t end, std::byte* packed) {
+  for (std::size_t token = begin; token < end; ++token) {
+    const float* const x = input.x + token * input.stride;
+    if (form == Form::int8) pack_bytes(x, input.columns, Int8Rows(packed, input.columns), token);
+    if (form == Form::int16) pack_words(x, input.columns, WordRows(packed, input.columns), token);
+  }
+}
+
+std::size_t scratch_bytes(Type type, std::size_t tokens, std::size_t columns) {
+  if (tokens <= few_tokens) return few_scratch_bytes<Avx2Product>(columns);
+  switch (form(type, tokens)) {
+    case Form::int8:
+      return sizeof(BytePanels);
+    case Form::int16:
+      return sizeof(WordPanels);
+    default:
+      return sizeof(FloatPanels);
+  }
+}
+
+void multiply(const ProductPiece& piece) {
+  const bool few = piece.input->tokens <= few_tokens;
+  with_format(piece.type, [&]<class F>() {
+    if constexpr (is_float<F>)
+      few ? few_float<Avx2Product, F>(piece) : many<FloatTile, F, FloatPanels>(piece);
+    else if constexpr (many_form<F> == Form::int8)
+      few ? few_int8<Avx2Product, F>(piece) : many<ByteTile, F, BytePanels>(piece);
+    else
+      few ? few_int8<Avx2Product, F>(piece) : many<WordTile, F, WordPanels>(piece);
+  });
+}
+
+}  // namespace
+
+const MatmulKernels avx2_matmul{few_tokens, form, packed_bytes, pack, scratch_bytes, multiply};
+
+}  // namespace hearth::kernels

@@ -1,0 +1,319 @@
+// Products with many tokens: 16 rows are unpacked once, into the order in which the dot-product instructions eat them,
+// and multiplied with every token, four at a time.
+//
+// Formats of up to five bits in groups of 32 stay exact, as unsigned bytes with a scale and a constant for each group;
+// vpmaddubsw yields pairs of products in 16 bits that are added up there as far as they fit. The others become words
+// on one scale for each row and 256 columns, for vpmaddwd: 4096 * 1023 * 256 fits in 31 bits.
+#pragma once
+
+#include "kernels/matmul/avx2_formats.h"
+#include "kernels/matmul/output.h"
+#include "kernels/matmul/unroll.h"
+
+namespace hearth::kernels {
+namespace {
+
+constexpr std::size_t panel_rows = 8, panels = 2, tile_rows = panel_rows * panels, tile_tokens = 4;
+constexpr std::size_t panel_step = panel_rows * sizeof(float);  // bytes that a vector holds of a panel
+
+// Calls Tile<F, T>::run(arguments...) for all tokens, T at a time.
+template <template <class, int> class Tile, class F, class... Arguments>
+void for_tokens(std::size_t tokens, const Arguments&... arguments) {
+  std::size_t token = 0;
+  for (; token + 4 <= tokens; token += 4) Tile<F, 4>::run(token, arguments...);
+  if (tokens - token == 3) Tile<F, 3>::run(token, arguments...);
+  if (tokens - token == 2) Tile<F, 2>::run(token, arguments...);
+  if (tokens - token == 1) Tile<F, 1>::run(token, arguments...);
+}
+
+// Where the weights of a chunk of columns of some rows are, and the place of the chunk in the whole.
+struct Source {
+  const std::byte* weights;  // of the first row and column
+  std::size_t row_bytes, row, rows, first, columns;
+  // Rows that are missing repeat the first.
+  const std::byte* at(std::size_t i) const { return weights + (i < rows ? i : 0) * row_bytes; }
+};
+
+// For each chunk of columns of each tile of rows: unpacks it, and multiplies it with all tokens.
+template <template <class, int> class Tile, class F, class Panels>
+void many(const ProductPiece& whole) {
+  auto& to = *reinterpret_cast<Panels*>(whole.scratch);
+  const std::size_t columns = whole.input->columns;
+  for (std::size_t row = whole.begin; row < whole.end; row += tile_rows) {
+    ProductPiece piece = whole;
+    for (std::size_t first = 0; first < columns; first += Panels::chunk) {
+      const Source from{whole.weights + row * whole.row_bytes + first / F::Block::weights * sizeof(typename F::Block),
+                        whole.row_bytes,
+                        row,
+                        whole.end - row < tile_rows ? whole.end - row : tile_rows,
+                        first,
+                        columns - first < Panels::chunk ? columns - first : Panels::chunk};
+      to.template unpack<F>(from);
+      for_tokens<Tile, F>(piece.input->tokens, piece, from, to);
+      piece.bias = nullptr;
+      piece.accumulate = true;
+    }
+  }
+}
+
+template <int T>
+void write_tile(const ProductPiece& piece, const Source& from, std::size_t token, const __m256 (*sums)[panels]) {
+  for (std::size_t t = 0; t < T; ++t)
+    for (std::size_t p = 0; p < panels && p * panel_rows < from.rows; ++p)
+      write<Avx2>(piece, token + t, from.row + p * panel_rows, from.rows - p * panel_rows, sums[t][p]);
+}
+
+inline void transpose(__m256i (&v)[8], void* to) {
+  __m256 f[8];
+  for (int i = 0; i < 8; ++i) f[i] = _mm256_castsi256_ps(v[i]);
+  Avx2::transpose(f);
+  for (int i = 0; i < 8; ++i) _mm256_store_ps(static_cast<float*>(to) + i * 8, f[i]);
+}
+
+// Codes [columns / 4][8 rows][4 columns]; scales and constants [groups][8 rows].
+struct BytePanels {
+  static constexpr std::size_t chunk = 1024, groups = chunk / 32;
+  alignas(64) std::uint8_t codes[panels][chunk * panel_rows];
+  alignas(64) float scales[panels][groups * panel_rows], constants[panels][groups * panel_rows];
+  alignas(64) float row_scales[panel_rows][groups + 8], row_constants[panel_rows][groups + 8];
+
+  template <class F>
+  void unpack(const Source& from) {
+    static_assert(F::group == 32 && F::most <= 31 && !F::is_signed);
+    const std::size_t count = from.columns / 32;
+    for (std::size_t panel = 0; panel * panel_rows < from.rows; ++panel) {
+      for (std::size_t i = 0; i < panel_rows; ++i) {
+        F::expand(reinterpret_cast<const typename F::Block*>(from.at(panel * panel_rows + i)),
+                  from.columns / F::Block::weights, row_scales[i], row_constants[i]);
+        if constexpr (!F::minimum)
+          for (std::size_t g = 0; g < count; ++g)
+            row_constants[i][g] = -static_cast<float>(F::offset) * row_scales[i][g];
+      }
+      for (std::size_t g = 0; g < count; ++g)
+        for (std::size_t i = 0; i < panel_rows; ++i) {
+          scales[panel][g * panel_rows + i] = row_scales[i][g];
+          constants[panel][g * panel_rows + i] = row_constants[i][g];
+        }
+      for (std::size_t g = 0; g < count; ++g) {
+        __m256i v[panel_rows];
+        for (std::size_t i = 0; i < panel_rows; ++i) v[i] = F::codes(from.at(panel * panel_rows + i), g);
+        transpose(v, codes[panel] + g * 8 * panel_step);
+      }
+    }
+  }
+};
+
+template <class F, int T>
+struct ByteTile {
+  static void run(std::size_t token, const ProductPiece& piece, const Source& from, const BytePanels& weights) {
+    const Int8Rows in(piece.input->packed[static_cast<std::size_t>(Form::int8)], piece.input->columns);
+    const std::int8_t* values = in.values(token) + from.first;
+    const float* const sums_of_values = in.sums<32>(token) + from.first / 32;
+    const float* const scales = in.scales(token) + from.first / group_columns;
+    const std::size_t stride = in.record, float_stride = in.record / sizeof(float);
+    // Eight sums of two products fit in 16 bits where codes are at most 15, four where they are at most 32.
+    constexpr int steps = F::most <= 15 ? 8 : 4;
+    const std::uint8_t *a = weights.codes[0], *b = weights.codes[1];
+
+    __m256 totals[T][panels];
+    for (auto& each : totals)
+      for (__m256& total : each) total = _mm256_setzero_ps();
+    for (std::size_t g = 0; g < from.columns / 32; ++g) {
+      __m256i dots[T][panels];
+      for (int part = 0; part < 8 / steps; ++part) {
+        __m256i words[T][panels];
+        unroll<steps>(HEARTH_UNROLL(s) {
+          const __m256i wa = _mm256_load_si256(reinterpret_cast<const __m256i*>(a + s * 32));
+          const __m256i wb = _mm256_load_si256(reinterpret_cast<const __m256i*>(b + s * 32));
+          unroll<T>(HEARTH_UNROLL(t) {
+            const __m256i x = _mm256_set1_epi32(static_cast<int>(load_word(values + t * stride + s * 4)));
+            const __m256i pa = _mm256_maddubs_epi16(wa, x), pb = _mm256_maddubs_epi16(wb, x);
+            words[t][0] = s == 0 ? pa : _mm256_add_epi16(words[t][0], pa);
+            words[t][1] = s == 0 ? pb : _mm256_add_epi16(words[t][1], pb);
+          });
+        });
+        a += steps * 32;
+        b += steps * 32;
+        values += steps * 4;
+        const __m256i ones = _mm256_set1_epi16(1);
+        unroll<T>(HEARTH_UNROLL(t) {
+          unroll<panels>(HEARTH_UNROLL(p) {
+            const __m256i sum = _mm256_madd_epi16(words[t][p], ones);
+            dots[t][p] = part == 0 ? sum : _mm256_add_epi32(dots[t][p], sum);
+          });
+        });
+      }
+      unroll<panels>(HEARTH_UNROLL(p) {
+        const __m256 scale = _mm256_load_ps(weights.scales[p] + g * panel_rows);
+        const __m256 constant = _mm256_load_ps(weights.constants[p] + g * panel_rows);
+        unroll<T>(HEARTH_UNROLL(t) {
+          const __m256 by = _mm256_mul_ps(scale, _mm256_broadcast_ss(scales + t * float_stride + g / 8));
+          totals[t][p] =
+              _mm256_fmadd_ps(constant, _mm256_broadcast_ss(sums_of_values + t * float_stride + g), totals[t][p]);
+          totals[t][p] = _mm256_fmadd_ps(_mm256_cvtepi32_ps(dots[t][p]), by, totals[t][p]);
+        });
+      });
+    }
+    write_tile<T>(piece, from, token, totals);
+  }
+};
+
+// Words [columns / 2][8 rows][2 columns], scales [256 columns][8 rows].
+struct WordPanels {
+  static constexpr std::size_t chunk = 512, groups = chunk / group_columns;
+  static constexpr float most = 4096;
+  alignas(64) std::int16_t words[panels][chunk * panel_rows];
+  alignas(64) float scales[panels][groups * panel_rows];
+  alignas(64) float row_scales[chunk / 16 + 8], row_minimums[chunk / 16 + 8];
+
+  // Brings `count` groups to one scale, which is returned: scale and minimum become factor and constant of codes as
+  // they are stored. A code's range decides, not the codes that occur.
+  template <class F>
+  static float rescale(float* scales, float* minimums, std::size_t count) {
+    __m256 largest = _mm256_setzero_ps();
+    for (std::size_t i = 0; i < count; i += 8) {
+      const std::size_t part = count - i < 8 ? count - i : 8;
+      const __m256 scale = Avx2::load_part(scales + i, part);
+      __m256 low = _mm256_mul_ps(scale, _mm256_set1_ps(-static_cast<float>(F::is_signed ? F::most : F::offset)));
+      if constexpr (F::minimum) low = Avx2::load_part(minimums + i, part);
+      const __m256 high = F::is_signed ? low : Avx2::fma(scale, _mm256_set1_ps(F::most), low);
+      largest = Avx2::max(largest, Avx2::max(Avx2::abs(low), Avx2::abs(high)));
+      Avx2::store_part(minimums + i, F::is_signed ? _mm256_setzero_ps() : low, part);
+    }
+    const float magnitude = Avx2::maximum(largest);
+    const bool zero = !(magnitude > 1e-30f);
+    const __m256 inverse = _mm256_set1_ps(zero ? 0 : most / magnitude);
+    for (std::size_t i = 0; i < count; i += 8) {
+      const std::size_t part = count - i < 8 ? count - i : 8;
+      Avx2::store_part(scales + i, _mm256_mul_ps(Avx2::load_part(scales + i, part), inverse), part);
+      Avx2::store_part(minimums + i, _mm256_mul_ps(Avx2::load_part(minimums + i, part), inverse), part);
+    }
+    return zero ? 0 : magnitude / most;
+  }
+
+  // Sixteen codes to words: code * factor + constant.
+  template <class F>
+  static __m256i words_of(__m128i codes, float factor, float constant) {
+    const auto half = [&](__m128i eight) {
+      const __m256i integers = F::is_signed ? _mm256_cvtepi8_epi32(eight) : _mm256_cvtepu8_epi32(eight);
+      return _mm256_cvtps_epi32(
+          _mm256_fmadd_ps(_mm256_cvtepi32_ps(integers), _mm256_set1_ps(factor), _mm256_set1_ps(constant)));
+    };
+    return _mm256_permute4x64_epi64(_mm256_packs_epi32(half(codes), half(_mm_srli_si128(codes, 8))), 0xd8);
+  }
+
+  template <class F>
+  void unpack(const Source& from) {
+    constexpr std::size_t a_group = group_columns / F::group;
+    for (std::size_t row = 0; row < tile_rows; ++row) {
+      const std::size_t panel = row / panel_rows, lane = row % panel_rows;
+      if (panel * panel_rows >= from.rows) break;
+      const std::byte* const start = from.at(row);
+      F::expand(reinterpret_cast<const typename F::Block*>(start), from.columns / F::Block::weights, row_scales,
+                row_minimums);
+      for (std::size_t group = 0; group * group_columns < from.columns; ++group) {
+        const std::size_t left = from.columns - group * group_columns;
+        const std::size_t width = left < group_columns ? left : group_columns;
+        float *const factors = row_scales + group * a_group, *const constants = row_minimums + group * a_group;
+        scales[panel][group * panel_rows + lane] = rescale<F>(factors, constants, width / F::group);
+        for (std::size_t step = 0; step < width / 32; ++step) {
+          const __m256i codes = F::codes(start, group * 8 + step);
+          const std::size_t low = step * 32 / F::group, high = (step * 32 + 16) / F::group;
+          alignas(32) std::uint32_t pairs[16];
+          _mm256_store_si256(reinterpret_cast<__m256i*>(pairs),
+                             words_of<F>(_mm256_castsi256_si128(codes), factors[low], constants[low]));
+          _mm256_store_si256(reinterpret_cast<__m256i*>(pairs + 8),
+                             words_of<F>(_mm256_extracti128_si256(codes, 1), factors[high], constants[high]));
+          std::int16_t* const out = words[panel] + (group * 8 + step) * 32 * panel_rows + lane * 2;
+          for (std::size_t i = 0; i < 16; ++i) __builtin_memcpy(out + i * panel_rows * 2, pairs + i, 4);
+        }
+      }
+    }
+  }
+};
+
+template <class F, int T>
+struct WordTile {
+  static void run(std::size_t token, const ProductPiece& piece, const Source& from, const WordPanels& weights) {
+    const WordRows in(piece.input->packed[static_cast<std::size_t>(Form::int16)], piece.input->columns);
+    const std::int16_t* values = in.values(token) + from.first;
+    const float* const scales = in.scales(token) + from.first / group_columns;
+    const std::size_t stride = in.record / sizeof(std::int16_t), float_stride = in.record / sizeof(float);
+    const std::int16_t *a = weights.words[0], *b = weights.words[1];
+    __m256 totals[T][panels];
+    for (auto& each : totals)
+      for (__m256& total : each) total = _mm256_setzero_ps();
+    for (std::size_t group = 0; group * group_columns < from.columns; ++group) {
+      const std::size_t left = from.columns - group * group_columns;
+      const std::size_t width = left < group_columns ? left : group_columns;
+      __m256i dots[T][panels];
+      unroll<T>(HEARTH_UNROLL(t) { dots[t][0] = dots[t][1] = _mm256_setzero_si256(); });
+      for (std::size_t i = 0; i < width; i += 8) {
+        unroll<4>(HEARTH_UNROLL(s) {
+          const __m256i wa = _mm256_load_si256(reinterpret_cast<const __m256i*>(a + s * 16));
+          const __m256i wb = _mm256_load_si256(reinterpret_cast<const __m256i*>(b + s * 16));
+          unroll<T>(HEARTH_UNROLL(t) {
+            const __m256i x = _mm256_set1_epi32(static_cast<int>(load_word(values + t * stride + s * 2)));
+            dots[t][0] = _mm256_add_epi32(dots[t][0], _mm256_madd_epi16(wa, x));
+            dots[t][1] = _mm256_add_epi32(dots[t][1], _mm256_madd_epi16(wb, x));
+          });
+        });
+        a += 4 * 16;
+        b += 4 * 16;
+        values += 8;
+      }
+      unroll<panels>(HEARTH_UNROLL(p) {
+        const __m256 scale = _mm256_load_ps(weights.scales[p] + group * panel_rows);
+        unroll<T>(HEARTH_UNROLL(t) {
+          const __m256 by = _mm256_mul_ps(scale, _mm256_broadcast_ss(scales + t * float_stride + group));
+          totals[t][p] = _mm256_fmadd_ps(_mm256_cvtepi32_ps(dots[t][p]), by, totals[t][p]);
+        });
+      });
+    }
+    write_tile<T>(piece, from, token, totals);
+  }
+};
+
+// Floats [columns][8 rows].
+struct FloatPanels {
+  static constexpr std::size_t chunk = 256;
+  alignas(64) float values[panels][chunk * panel_rows];
+
+  template <class F>
+  void unpack(const Source& from) {
+    for (std::size_t panel = 0; panel * panel_rows < from.rows; ++panel)
+      for (std::size_t i = 0; i < from.columns; i += 8) {
+        const std::size_t count = from.columns - i < 8 ? from.columns - i : 8;
+        __m256 v[panel_rows];
+        for (std::size_t row = 0; row < panel_rows; ++row) {
+          const std::byte* const start = from.at(panel * panel_rows + row);
+          v[row] = count == 8 ? F::load(start, i) : F::load_part(start, i, count);
+        }
+        Avx2::transpose(v);
+        for (std::size_t k = 0; k < count; ++k) _mm256_store_ps(values[panel] + (i + k) * panel_rows, v[k]);
+      }
+  }
+};
+
+template <class F, int T>
+struct FloatTile {
+  static void run(std::size_t token, const ProductPiece& piece, const Source& from, const FloatPanels& weights) {
+    const std::size_t stride = piece.input->stride;
+    const float* const x = piece.input->x + token * stride + from.first;
+    __m256 sums[T][panels];
+    unroll<T>(HEARTH_UNROLL(t) { sums[t][0] = sums[t][1] = _mm256_setzero_ps(); });
+    for (std::size_t k = 0; k < from.columns; ++k) {
+      const __m256 a = _mm256_load_ps(weights.values[0] + k * panel_rows);
+      const __m256 b = _mm256_load_ps(weights.values[1] + k * panel_rows);
+      unroll<T>(HEARTH_UNROLL(t) {
+        const __m256 one = _mm256_broadcast_ss(x + t * stride + k);
+        sums[t][0] = _mm256_fmadd_ps(one, a, sums[t][0]);
+        sums[t][1] = _mm256_fmadd_ps(one, b, sums[t][1]);
+      });
+    }
+    write_tile<T>(piece, from, token, sums);
+  }
+};
+
+}  // namespace
+}  // namespace hearth::kernels
