@@ -42,6 +42,9 @@ target_compile_options(hearth_cli PRIVATE -O1)  # a door: its compile time is wh
 # Each instruction set has its own flags; nothing outside src/kernels/isa/ may need them.
 function(hearth_isa pattern)
   file(GLOB_RECURSE files CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/kernels/isa/${pattern}*.cpp)
+  if(HEARTH_SANITIZE)  # minutes of compiling, for nothing that a test would notice
+    list(REMOVE_ITEM ARGN -O3)
+  endif()
   set_source_files_properties(${files} TARGET_DIRECTORY hearth_kernels PROPERTIES COMPILE_OPTIONS "${ARGN}")
 endfunction()
 hearth_isa(avx2 -mavx2 -mfma -mf16c -mbmi2 -O3)

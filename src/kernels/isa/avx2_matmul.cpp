@@ -93,15 +93,25 @@ std::size_t scratch_bytes(Type type, std::size_t tokens, std::size_t columns) {
   }
 }
 
+template <class F>
+void multiply_many(const ProductPiece& piece) {
+  if constexpr (is_float<F>)
+    many<F, FloatPanels, FloatTile>(piece);
+  else if constexpr (many_form<F> == Form::int16)
+    many<F, WordPanels, WordTile>(piece);
+  else if constexpr (F::most <= 15)
+    many<F, BytePanels, NibbleTile>(piece);
+  else
+    many<F, BytePanels, FiveBitTile>(piece);
+}
+
 void multiply(const ProductPiece& piece) {
-  const bool few = piece.input->tokens <= few_tokens;
   with_format(piece.type, [&]<class F>() {
+    if (piece.input->tokens > few_tokens) return multiply_many<F>(piece);
     if constexpr (is_float<F>)
-      few ? few_float<Avx2Product, F>(piece) : many<FloatTile, F, FloatPanels>(piece);
-    else if constexpr (many_form<F> == Form::int8)
-      few ? few_int8<Avx2Product, F>(piece) : many<ByteTile, F, BytePanels>(piece);
+      few_float<Avx2Product, F>(piece);
     else
-      few ? few_int8<Avx2Product, F>(piece) : many<WordTile, F, WordPanels>(piece);
+      few_int8<Avx2Product, F>(piece);
   });
 }
 

@@ -16,14 +16,14 @@ namespace {
 constexpr std::size_t panel_rows = 8, panels = 2, tile_rows = panel_rows * panels, tile_tokens = 4;
 constexpr std::size_t panel_step = panel_rows * sizeof(float);  // bytes that a vector holds of a panel
 
-// Calls Tile<F, T>::run(arguments...) for all tokens, T at a time.
-template <template <class, int> class Tile, class F, class... Arguments>
+// Calls Tile<T>::run(token, arguments...) for all tokens, T at a time.
+template <template <int> class Tile, class... Arguments>
 void for_tokens(std::size_t tokens, const Arguments&... arguments) {
   std::size_t token = 0;
-  for (; token + 4 <= tokens; token += 4) Tile<F, 4>::run(token, arguments...);
-  if (tokens - token == 3) Tile<F, 3>::run(token, arguments...);
-  if (tokens - token == 2) Tile<F, 2>::run(token, arguments...);
-  if (tokens - token == 1) Tile<F, 1>::run(token, arguments...);
+  for (; token + 4 <= tokens; token += 4) Tile<4>::run(token, arguments...);
+  if (tokens - token == 3) Tile<3>::run(token, arguments...);
+  if (tokens - token == 2) Tile<2>::run(token, arguments...);
+  if (tokens - token == 1) Tile<1>::run(token, arguments...);
 }
 
 // Where the weights of a chunk of columns of some rows are, and the place of the chunk in the whole.
@@ -35,7 +35,7 @@ struct Source {
 };
 
 // For each chunk of columns of each tile of rows: unpacks it, and multiplies it with all tokens.
-template <template <class, int> class Tile, class F, class Panels>
+template <class F, class Panels, template <int> class Tile>
 void many(const ProductPiece& whole) {
   auto& to = *reinterpret_cast<Panels*>(whole.scratch);
   const std::size_t columns = whole.input->columns;
@@ -49,7 +49,7 @@ void many(const ProductPiece& whole) {
                         first,
                         columns - first < Panels::chunk ? columns - first : Panels::chunk};
       to.template unpack<F>(from);
-      for_tokens<Tile, F>(piece.input->tokens, piece, from, to);
+      for_tokens<Tile>(piece.input->tokens, piece, from, to);
       piece.bias = nullptr;
       piece.accumulate = true;
     }
@@ -103,7 +103,9 @@ struct BytePanels {
   }
 };
 
-template <class F, int T>
+// Pairs of products are added up over `steps` steps of four columns before they leave 16 bits: 16 * 15 * 127 fits for
+// codes of four bits, 8 * 31 * 127 for those of five.
+template <int steps, int T>
 struct ByteTile {
   static void run(std::size_t token, const ProductPiece& piece, const Source& from, const BytePanels& weights) {
     const Int8Rows in(piece.input->packed[static_cast<std::size_t>(Form::int8)], piece.input->columns);
@@ -111,8 +113,6 @@ struct ByteTile {
     const float* const sums_of_values = in.sums<32>(token) + from.first / 32;
     const float* const scales = in.scales(token) + from.first / group_columns;
     const std::size_t stride = in.record, float_stride = in.record / sizeof(float);
-    // Eight sums of two products fit in 16 bits where codes are at most 15, four where they are at most 32.
-    constexpr int steps = F::most <= 15 ? 8 : 4;
     const std::uint8_t *a = weights.codes[0], *b = weights.codes[1];
 
     __m256 totals[T][panels];
@@ -157,6 +157,11 @@ struct ByteTile {
     write_tile<T>(piece, from, token, totals);
   }
 };
+
+template <int T>
+using NibbleTile = ByteTile<8, T>;
+template <int T>
+using FiveBitTile = ByteTile<4, T>;
 
 // Words [columns / 2][8 rows][2 columns], scales [256 columns][8 rows].
 struct WordPanels {
@@ -232,7 +237,7 @@ struct WordPanels {
   }
 };
 
-template <class F, int T>
+template <int T>
 struct WordTile {
   static void run(std::size_t token, const ProductPiece& piece, const Source& from, const WordPanels& weights) {
     const WordRows in(piece.input->packed[static_cast<std::size_t>(Form::int16)], piece.input->columns);
@@ -295,7 +300,7 @@ struct FloatPanels {
   }
 };
 
-template <class F, int T>
+template <int T>
 struct FloatTile {
   static void run(std::size_t token, const ProductPiece& piece, const Source& from, const FloatPanels& weights) {
     const std::size_t stride = piece.input->stride;
