@@ -56,11 +56,21 @@ void many(const ProductPiece& whole) {
   }
 }
 
+// The sums are copied first: a loop over rows would keep them, from their beginning, out of registers.
 template <int T>
-void write_tile(const ProductPiece& piece, const Source& from, std::size_t token, const __m256 (*sums)[panels]) {
+[[gnu::always_inline]] inline void write_tile(const ProductPiece& piece, const Source& from, std::size_t token,
+                                              const __m256 (&sums)[T][panels]) {
+  __m256 out[T][panels];
+  unroll<T>(HEARTH_UNROLL(t) { unroll<panels>(HEARTH_UNROLL(p) { out[t][p] = sums[t][p]; }); });
   for (std::size_t t = 0; t < T; ++t)
     for (std::size_t p = 0; p < panels && p * panel_rows < from.rows; ++p)
-      write<Avx2>(piece, token + t, from.row + p * panel_rows, from.rows - p * panel_rows, sums[t][p]);
+      write<Avx2>(piece, token + t, from.row + p * panel_rows, from.rows - p * panel_rows, out[t][p]);
+}
+
+// Keeps GCC from gathering a chain of sums into a tree, whose leaves would not fit in registers.
+inline __m256i in_turn(__m256i v) {
+  __asm__("" : "+x"(v));
+  return v;
 }
 
 inline void transpose(__m256i (&v)[8], void* to) {
@@ -113,14 +123,14 @@ struct ByteTile {
     const float* const sums_of_values = in.sums<32>(token) + from.first / 32;
     const float* const scales = in.scales(token) + from.first / group_columns;
     const std::size_t stride = in.record, float_stride = in.record / sizeof(float);
+    const std::size_t groups = from.columns / 32;
     const std::uint8_t *a = weights.codes[0], *b = weights.codes[1];
 
     __m256 totals[T][panels];
-    for (auto& each : totals)
-      for (__m256& total : each) total = _mm256_setzero_ps();
-    for (std::size_t g = 0; g < from.columns / 32; ++g) {
+    unroll<T>(HEARTH_UNROLL(t) { totals[t][0] = totals[t][1] = _mm256_setzero_ps(); });
+    for (std::size_t g = 0; g < groups; ++g) {
       __m256i dots[T][panels];
-      for (int part = 0; part < 8 / steps; ++part) {
+      unroll<8 / steps>(HEARTH_UNROLL(part) {
         __m256i words[T][panels];
         unroll<steps>(HEARTH_UNROLL(s) {
           const __m256i wa = _mm256_load_si256(reinterpret_cast<const __m256i*>(a + s * 32));
@@ -128,8 +138,8 @@ struct ByteTile {
           unroll<T>(HEARTH_UNROLL(t) {
             const __m256i x = _mm256_set1_epi32(static_cast<int>(load_word(values + t * stride + s * 4)));
             const __m256i pa = _mm256_maddubs_epi16(wa, x), pb = _mm256_maddubs_epi16(wb, x);
-            words[t][0] = s == 0 ? pa : _mm256_add_epi16(words[t][0], pa);
-            words[t][1] = s == 0 ? pb : _mm256_add_epi16(words[t][1], pb);
+            words[t][0] = s == 0 ? pa : in_turn(_mm256_add_epi16(words[t][0], pa));
+            words[t][1] = s == 0 ? pb : in_turn(_mm256_add_epi16(words[t][1], pb));
           });
         });
         a += steps * 32;
@@ -142,7 +152,7 @@ struct ByteTile {
             dots[t][p] = part == 0 ? sum : _mm256_add_epi32(dots[t][p], sum);
           });
         });
-      }
+      });
       unroll<panels>(HEARTH_UNROLL(p) {
         const __m256 scale = _mm256_load_ps(weights.scales[p] + g * panel_rows);
         const __m256 constant = _mm256_load_ps(weights.constants[p] + g * panel_rows);
@@ -170,68 +180,81 @@ struct WordPanels {
   alignas(64) std::int16_t words[panels][chunk * panel_rows];
   alignas(64) float scales[panels][groups * panel_rows];
   alignas(64) float row_scales[chunk / 16 + 8], row_minimums[chunk / 16 + 8];
+  alignas(64) std::int16_t factors[panel_rows][chunk / 16], constants[panel_rows][chunk / 16];
 
-  // Brings `count` groups to one scale, which is returned: scale and minimum become factor and constant of codes as
-  // they are stored. A code's range decides, not the codes that occur.
+  // Codes are shifted to fill 15 bits, so that factors of up to 32767 / 32768 keep theirs.
   template <class F>
-  static float rescale(float* scales, float* minimums, std::size_t count) {
+  static constexpr int shift = F::most > 63  ? 7
+                               : F::most > 7 ? 8
+                               : F::most > 3 ? 11
+                                             : 12;
+
+  // Brings groups to one scale, which is returned: word = (code << shift) * factor / 32768 + constant. A code's range
+  // decides, not the codes that occur.
+  template <class F>
+  static float rescale(const float* scales, const float* minimums, std::size_t count, std::int16_t* factors,
+                       std::int16_t* constants) {
+    constexpr float farthest = F::is_signed ? F::most : F::offset;
+    const auto lowest = [&](std::size_t i, std::size_t part) {
+      if constexpr (F::minimum) return Avx2::load_part(minimums + i, part);
+      return _mm256_mul_ps(Avx2::load_part(scales + i, part), _mm256_set1_ps(-farthest));
+    };
     __m256 largest = _mm256_setzero_ps();
     for (std::size_t i = 0; i < count; i += 8) {
       const std::size_t part = count - i < 8 ? count - i : 8;
-      const __m256 scale = Avx2::load_part(scales + i, part);
-      __m256 low = _mm256_mul_ps(scale, _mm256_set1_ps(-static_cast<float>(F::is_signed ? F::most : F::offset)));
-      if constexpr (F::minimum) low = Avx2::load_part(minimums + i, part);
-      const __m256 high = F::is_signed ? low : Avx2::fma(scale, _mm256_set1_ps(F::most), low);
+      const __m256 low = lowest(i, part);
+      const __m256 high = Avx2::fma(Avx2::load_part(scales + i, part), _mm256_set1_ps(F::most), low);
       largest = Avx2::max(largest, Avx2::max(Avx2::abs(low), Avx2::abs(high)));
-      Avx2::store_part(minimums + i, F::is_signed ? _mm256_setzero_ps() : low, part);
     }
     const float magnitude = Avx2::maximum(largest);
     const bool zero = !(magnitude > 1e-30f);
-    const __m256 inverse = _mm256_set1_ps(zero ? 0 : most / magnitude);
+    const float inverse = zero ? 0 : most / magnitude;
+    const auto store = [](__m256 values, std::int16_t* to) {
+      const __m256i words = _mm256_cvtps_epi32(values);
+      const __m128i packed = _mm_packs_epi32(_mm256_castsi256_si128(words), _mm256_extracti128_si256(words, 1));
+      _mm_storeu_si128(reinterpret_cast<__m128i*>(to), packed);
+    };
     for (std::size_t i = 0; i < count; i += 8) {
       const std::size_t part = count - i < 8 ? count - i : 8;
-      Avx2::store_part(scales + i, _mm256_mul_ps(Avx2::load_part(scales + i, part), inverse), part);
-      Avx2::store_part(minimums + i, _mm256_mul_ps(Avx2::load_part(minimums + i, part), inverse), part);
+      const __m256 factor = _mm256_set1_ps(inverse * static_cast<float>(32768 >> shift<F>));
+      store(_mm256_mul_ps(Avx2::load_part(scales + i, part), factor), factors + i);
+      if constexpr (!F::is_signed) store(_mm256_mul_ps(lowest(i, part), _mm256_set1_ps(inverse)), constants + i);
     }
     return zero ? 0 : magnitude / most;
   }
 
-  // Sixteen codes to words: code * factor + constant.
   template <class F>
-  static __m256i words_of(__m128i codes, float factor, float constant) {
-    const auto half = [&](__m128i eight) {
-      const __m256i integers = F::is_signed ? _mm256_cvtepi8_epi32(eight) : _mm256_cvtepu8_epi32(eight);
-      return _mm256_cvtps_epi32(
-          _mm256_fmadd_ps(_mm256_cvtepi32_ps(integers), _mm256_set1_ps(factor), _mm256_set1_ps(constant)));
-    };
-    return _mm256_permute4x64_epi64(_mm256_packs_epi32(half(codes), half(_mm_srli_si128(codes, 8))), 0xd8);
+  __m256i words_of(__m128i codes, std::size_t row, std::size_t group) const {
+    const __m256i wide = F::is_signed ? _mm256_cvtepi8_epi16(codes) : _mm256_cvtepu8_epi16(codes);
+    const __m256i factor = _mm256_set1_epi16(factors[row][group]);
+    const __m256i product = _mm256_mulhrs_epi16(_mm256_slli_epi16(wide, shift<F>), factor);
+    if constexpr (F::is_signed) return product;
+    return _mm256_add_epi16(product, _mm256_set1_epi16(constants[row][group]));
   }
 
   template <class F>
   void unpack(const Source& from) {
     constexpr std::size_t a_group = group_columns / F::group;
-    for (std::size_t row = 0; row < tile_rows; ++row) {
-      const std::size_t panel = row / panel_rows, lane = row % panel_rows;
-      if (panel * panel_rows >= from.rows) break;
-      const std::byte* const start = from.at(row);
-      F::expand(reinterpret_cast<const typename F::Block*>(start), from.columns / F::Block::weights, row_scales,
-                row_minimums);
-      for (std::size_t group = 0; group * group_columns < from.columns; ++group) {
-        const std::size_t left = from.columns - group * group_columns;
-        const std::size_t width = left < group_columns ? left : group_columns;
-        float *const factors = row_scales + group * a_group, *const constants = row_minimums + group * a_group;
-        scales[panel][group * panel_rows + lane] = rescale<F>(factors, constants, width / F::group);
-        for (std::size_t step = 0; step < width / 32; ++step) {
-          const __m256i codes = F::codes(start, group * 8 + step);
-          const std::size_t low = step * 32 / F::group, high = (step * 32 + 16) / F::group;
-          alignas(32) std::uint32_t pairs[16];
-          _mm256_store_si256(reinterpret_cast<__m256i*>(pairs),
-                             words_of<F>(_mm256_castsi256_si128(codes), factors[low], constants[low]));
-          _mm256_store_si256(reinterpret_cast<__m256i*>(pairs + 8),
-                             words_of<F>(_mm256_extracti128_si256(codes, 1), factors[high], constants[high]));
-          std::int16_t* const out = words[panel] + (group * 8 + step) * 32 * panel_rows + lane * 2;
-          for (std::size_t i = 0; i < 16; ++i) __builtin_memcpy(out + i * panel_rows * 2, pairs + i, 4);
+    for (std::size_t panel = 0; panel * panel_rows < from.rows; ++panel) {
+      for (std::size_t i = 0; i < panel_rows; ++i) {
+        F::expand(reinterpret_cast<const typename F::Block*>(from.at(panel * panel_rows + i)),
+                  from.columns / F::Block::weights, row_scales, row_minimums);
+        for (std::size_t group = 0; group * group_columns < from.columns; ++group) {
+          const std::size_t first = group * a_group, left = from.columns / F::group - first;
+          scales[panel][group * panel_rows + i] =
+              rescale<F>(row_scales + first, row_minimums + first, left < a_group ? left : a_group, factors[i] + first,
+                         constants[i] + first);
         }
+      }
+      for (std::size_t step = 0; step < from.columns / 32; ++step) {
+        __m256i low[panel_rows], high[panel_rows];
+        for (std::size_t i = 0; i < panel_rows; ++i) {
+          const __m256i codes = F::codes(from.at(panel * panel_rows + i), step);
+          low[i] = words_of<F>(_mm256_castsi256_si128(codes), i, step * 32 / F::group);
+          high[i] = words_of<F>(_mm256_extracti128_si256(codes, 1), i, (step * 32 + 16) / F::group);
+        }
+        transpose(low, words[panel] + step * 32 * panel_rows);
+        transpose(high, words[panel] + (step * 32 + 16) * panel_rows);
       }
     }
   }
@@ -244,12 +267,12 @@ struct WordTile {
     const std::int16_t* values = in.values(token) + from.first;
     const float* const scales = in.scales(token) + from.first / group_columns;
     const std::size_t stride = in.record / sizeof(std::int16_t), float_stride = in.record / sizeof(float);
+    const std::size_t columns = from.columns;
     const std::int16_t *a = weights.words[0], *b = weights.words[1];
     __m256 totals[T][panels];
-    for (auto& each : totals)
-      for (__m256& total : each) total = _mm256_setzero_ps();
-    for (std::size_t group = 0; group * group_columns < from.columns; ++group) {
-      const std::size_t left = from.columns - group * group_columns;
+    unroll<T>(HEARTH_UNROLL(t) { totals[t][0] = totals[t][1] = _mm256_setzero_ps(); });
+    for (std::size_t group = 0; group * group_columns < columns; ++group) {
+      const std::size_t left = columns - group * group_columns;
       const std::size_t width = left < group_columns ? left : group_columns;
       __m256i dots[T][panels];
       unroll<T>(HEARTH_UNROLL(t) { dots[t][0] = dots[t][1] = _mm256_setzero_si256(); });
@@ -259,8 +282,8 @@ struct WordTile {
           const __m256i wb = _mm256_load_si256(reinterpret_cast<const __m256i*>(b + s * 16));
           unroll<T>(HEARTH_UNROLL(t) {
             const __m256i x = _mm256_set1_epi32(static_cast<int>(load_word(values + t * stride + s * 2)));
-            dots[t][0] = _mm256_add_epi32(dots[t][0], _mm256_madd_epi16(wa, x));
-            dots[t][1] = _mm256_add_epi32(dots[t][1], _mm256_madd_epi16(wb, x));
+            dots[t][0] = in_turn(_mm256_add_epi32(dots[t][0], _mm256_madd_epi16(wa, x)));
+            dots[t][1] = in_turn(_mm256_add_epi32(dots[t][1], _mm256_madd_epi16(wb, x)));
           });
         });
         a += 4 * 16;
@@ -303,11 +326,11 @@ struct FloatPanels {
 template <int T>
 struct FloatTile {
   static void run(std::size_t token, const ProductPiece& piece, const Source& from, const FloatPanels& weights) {
-    const std::size_t stride = piece.input->stride;
+    const std::size_t stride = piece.input->stride, columns = from.columns;
     const float* const x = piece.input->x + token * stride + from.first;
     __m256 sums[T][panels];
     unroll<T>(HEARTH_UNROLL(t) { sums[t][0] = sums[t][1] = _mm256_setzero_ps(); });
-    for (std::size_t k = 0; k < from.columns; ++k) {
+    for (std::size_t k = 0; k < columns; ++k) {
       const __m256 a = _mm256_load_ps(weights.values[0] + k * panel_rows);
       const __m256 b = _mm256_load_ps(weights.values[1] + k * panel_rows);
       unroll<T>(HEARTH_UNROLL(t) {

@@ -4,6 +4,7 @@
 
 #include "kernels/matmul/int8_rows.h"
 #include "kernels/matmul/output.h"
+#include "kernels/matmul/unroll.h"
 
 namespace hearth::kernels {
 namespace {
@@ -66,28 +67,33 @@ void int8_row(const std::byte* row, std::size_t columns, const float* scales, co
       for (Float& each : total) each = I::mul(each, I::splat(-static_cast<float>(F::offset)));
   }
 
-  const std::size_t whole = columns / I::bytes;
-  for (std::size_t first = 0, group = 0; first * I::bytes < columns; first += steps, ++group) {
-    Float part[T];
-    for (Float& each : part) each = I::zero();
-    const auto add = [&](typename I::Bytes codes, std::size_t step) {
-      const Float scale = I::template spread<F::group>(scales + step * groups_a_step);
-      for (int t = 0; t < T; ++t)
-        part[t] = I::fma(I::template dot<F>(codes, in.values(token + static_cast<std::size_t>(t)) + step * I::bytes),
-                         scale, part[t]);
+  constexpr std::size_t row_ahead = few_groups * F::group / F::Block::weights * sizeof(typename F::Block);
+  constexpr std::size_t group_bytes = group_columns / F::Block::weights * sizeof(typename F::Block);
+  constexpr int chains = T == 1 ? 4 : T == 2 ? 2 : 1;  // sums that do not wait for each other
+  for (std::size_t first = 0, group = 0; first < columns; first += group_columns, ++group) {
+    const std::byte* const from = row + group * group_bytes;
+    const float* const group_scales = scales + first / F::group;
+    Float part[chains][T];
+    unroll<chains>(HEARTH_UNROLL(c) { unroll<T>(HEARTH_UNROLL(t) { part[c][t] = I::zero(); }); });
+    const auto add = [&](typename I::Bytes codes, std::size_t step, Float(&sum)[T]) __attribute__((always_inline)) {
+      const Float scale = I::template spread<F::group>(group_scales + step * groups_a_step);
+      unroll<T>(HEARTH_UNROLL(t) {
+        sum[t] = I::fma(I::template dot<F>(codes, in.values(token + t) + first + step * I::bytes), scale, sum[t]);
+      });
     };
-    if (first + steps <= whole) {
-      for (std::size_t step = first; step < first + steps; ++step) {
-        I::prefetch(row + step * I::bytes / F::Block::weights * sizeof(typename F::Block) +
-                    few_groups * F::group / F::Block::weights * sizeof(typename F::Block));
-        add(F::codes(row, step), step);
-      }
+    if (columns - first >= group_columns) {
+      for (std::size_t line = 0; line < group_bytes; line += 64) I::prefetch(from + line + row_ahead);
+      unroll<static_cast<int>(steps)>(HEARTH_UNROLL(step) { add(F::codes(from, step), step, part[step % chains]); });
     } else {
-      for (std::size_t step = first; step < whole; ++step) add(F::codes(row, step), step);
+      const std::size_t whole = (columns - first) / I::bytes;
+      for (std::size_t step = 0; step < whole; ++step) add(F::codes(from, step), step, part[0]);
       if constexpr (F::Block::weights < I::bytes)
-        if (whole * I::bytes < columns) add(F::last_codes(row, whole), whole);
+        if (first + whole * I::bytes < columns) add(F::last_codes(from, whole), whole, part[0]);
     }
-    for (int t = 0; t < T; ++t) total[t] = I::fma(part[t], I::splat(in.scales(token + t)[group]), total[t]);
+    unroll<T>(HEARTH_UNROLL(t) {
+      unroll<chains - 1>(HEARTH_UNROLL(c) { part[0][t] = I::add(part[0][t], part[c + 1][t]); });
+      total[t] = I::fma(part[0][t], I::splat(in.scales(token + t)[group]), total[t]);
+    });
   }
   for (int t = 0; t < T; ++t) I::store(sums + t * sums_stride, total[t]);
 }
