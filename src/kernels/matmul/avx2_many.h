@@ -179,7 +179,7 @@ struct WordPanels {
   static constexpr float most = 4096;
   alignas(64) std::int16_t words[panels][chunk * panel_rows];
   alignas(64) float scales[panels][groups * panel_rows];
-  alignas(64) float row_scales[chunk / 16 + 8], row_minimums[chunk / 16 + 8];
+  alignas(64) float group_scales[chunk / 16 + 8], group_minimums[chunk / 16 + 8];
   alignas(64) std::int16_t factors[panel_rows][chunk / 16], constants[panel_rows][chunk / 16];
 
   // Codes are shifted to fill 15 bits, so that factors of up to 32767 / 32768 keep theirs.
@@ -192,33 +192,33 @@ struct WordPanels {
   // Brings groups to one scale, which is returned: word = (code << shift) * factor / 32768 + constant. A code's range
   // decides, not the codes that occur.
   template <class F>
-  static float rescale(const float* scales, const float* minimums, std::size_t count, std::int16_t* factors,
-                       std::int16_t* constants) {
+  static float rescale(const float* from_scales, const float* from_minimums, std::size_t count,
+                       std::int16_t* to_factors, std::int16_t* to_constants) {
     constexpr float farthest = F::is_signed ? F::most : F::offset;
     const auto lowest = [&](std::size_t i, std::size_t part) {
-      if constexpr (F::minimum) return Avx2::load_part(minimums + i, part);
-      return _mm256_mul_ps(Avx2::load_part(scales + i, part), _mm256_set1_ps(-farthest));
+      if constexpr (F::minimum) return Avx2::load_part(from_minimums + i, part);
+      return _mm256_mul_ps(Avx2::load_part(from_scales + i, part), _mm256_set1_ps(-farthest));
     };
     __m256 largest = _mm256_setzero_ps();
     for (std::size_t i = 0; i < count; i += 8) {
       const std::size_t part = count - i < 8 ? count - i : 8;
       const __m256 low = lowest(i, part);
-      const __m256 high = Avx2::fma(Avx2::load_part(scales + i, part), _mm256_set1_ps(F::most), low);
+      const __m256 high = Avx2::fma(Avx2::load_part(from_scales + i, part), _mm256_set1_ps(F::most), low);
       largest = Avx2::max(largest, Avx2::max(Avx2::abs(low), Avx2::abs(high)));
     }
     const float magnitude = Avx2::maximum(largest);
     const bool zero = !(magnitude > 1e-30f);
     const float inverse = zero ? 0 : most / magnitude;
     const auto store = [](__m256 values, std::int16_t* to) {
-      const __m256i words = _mm256_cvtps_epi32(values);
-      const __m128i packed = _mm_packs_epi32(_mm256_castsi256_si128(words), _mm256_extracti128_si256(words, 1));
+      const __m256i rounded = _mm256_cvtps_epi32(values);
+      const __m128i packed = _mm_packs_epi32(_mm256_castsi256_si128(rounded), _mm256_extracti128_si256(rounded, 1));
       _mm_storeu_si128(reinterpret_cast<__m128i*>(to), packed);
     };
     for (std::size_t i = 0; i < count; i += 8) {
       const std::size_t part = count - i < 8 ? count - i : 8;
       const __m256 factor = _mm256_set1_ps(inverse * static_cast<float>(32768 >> shift<F>));
-      store(_mm256_mul_ps(Avx2::load_part(scales + i, part), factor), factors + i);
-      if constexpr (!F::is_signed) store(_mm256_mul_ps(lowest(i, part), _mm256_set1_ps(inverse)), constants + i);
+      store(_mm256_mul_ps(Avx2::load_part(from_scales + i, part), factor), to_factors + i);
+      if constexpr (!F::is_signed) store(_mm256_mul_ps(lowest(i, part), _mm256_set1_ps(inverse)), to_constants + i);
     }
     return zero ? 0 : magnitude / most;
   }
@@ -238,12 +238,12 @@ struct WordPanels {
     for (std::size_t panel = 0; panel * panel_rows < from.rows; ++panel) {
       for (std::size_t i = 0; i < panel_rows; ++i) {
         F::expand(reinterpret_cast<const typename F::Block*>(from.at(panel * panel_rows + i)),
-                  from.columns / F::Block::weights, row_scales, row_minimums);
+                  from.columns / F::Block::weights, group_scales, group_minimums);
         for (std::size_t group = 0; group * group_columns < from.columns; ++group) {
           const std::size_t first = group * a_group, left = from.columns / F::group - first;
           scales[panel][group * panel_rows + i] =
-              rescale<F>(row_scales + first, row_minimums + first, left < a_group ? left : a_group, factors[i] + first,
-                         constants[i] + first);
+              rescale<F>(group_scales + first, group_minimums + first, left < a_group ? left : a_group,
+                         factors[i] + first, constants[i] + first);
         }
       }
       for (std::size_t step = 0; step < from.columns / 32; ++step) {

@@ -68,10 +68,10 @@ void int8_row(const std::byte* row, std::size_t columns, const float* scales, co
   }
 
   constexpr std::size_t row_ahead = few_groups * F::group / F::Block::weights * sizeof(typename F::Block);
-  constexpr std::size_t group_bytes = group_columns / F::Block::weights * sizeof(typename F::Block);
+  constexpr std::size_t packed_group = group_columns / F::Block::weights * sizeof(typename F::Block);
   constexpr int chains = T == 1 ? 4 : T == 2 ? 2 : 1;  // sums that do not wait for each other
   for (std::size_t first = 0, group = 0; first < columns; first += group_columns, ++group) {
-    const std::byte* const from = row + group * group_bytes;
+    const std::byte* const from = row + group * packed_group;
     const float* const group_scales = scales + first / F::group;
     Float part[chains][T];
     unroll<chains>(HEARTH_UNROLL(c) { unroll<T>(HEARTH_UNROLL(t) { part[c][t] = I::zero(); }); });
@@ -82,7 +82,7 @@ void int8_row(const std::byte* row, std::size_t columns, const float* scales, co
       });
     };
     if (columns - first >= group_columns) {
-      for (std::size_t line = 0; line < group_bytes; line += 64) I::prefetch(from + line + row_ahead);
+      for (std::size_t line = 0; line < packed_group; line += 64) I::prefetch(from + line + row_ahead);
       unroll<static_cast<int>(steps)>(HEARTH_UNROLL(step) { add(F::codes(from, step), step, part[step % chains]); });
     } else {
       const std::size_t whole = (columns - first) / I::bytes;
