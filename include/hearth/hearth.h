@@ -116,7 +116,7 @@ HEARTH_API size_t hearth_cpu_level_count(void);
 HEARTH_API const char* hearth_cpu_level_name(size_t index);
 
 /* The one in use: the best, unless the environment variable HEARTH_CPU names another. Static text in *name.
- * HEARTH_NOT_FOUND where HEARTH_CPU names one that this machine cannot run. */
+ * HEARTH_USAGE where HEARTH_CPU names one that this machine cannot run. */
 HEARTH_API hearth_status hearth_cpu_level_active(const char** name, hearth_error** error);
 
 /* ----------------------------------------------------------------------------------------------- cancellation -- */

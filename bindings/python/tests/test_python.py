@@ -275,16 +275,17 @@ class GPT4AllScripts(unittest.TestCase):
         self.assertEqual(gpt4all.GPT4All.list_gpus(), [])
 
     def test_embed4all(self):
-        with gpt4all.Embed4All("minilm", model_path=FOLDER) as embedder:
-            output = embedder.embed("The quick brown fox jumps over the lazy dog")
-            self.assertEqual(len(output), 384)
+        with gpt4all.Embed4All("tiny-encoder", model_path=FOLDER) as embedder:
+            output = embedder.embed("the cat sat on the mat")
+            self.assertEqual(len(output), 32)
+            self.assertIsInstance(output, list)
             self.assertAlmostEqual(sum(number * number for number in output), 1, 4)
-            several = embedder.embed(["one", "two"], return_dict=True)
-            self.assertEqual((len(several["embeddings"]), several["n_prompt_tokens"]), (2, 6))
-            self.assertEqual(len(embedder.embed("word " * 2000)), 384)
+            several = embedder.embed(["the cat", "a dog"], return_dict=True)
+            self.assertEqual((len(several["embeddings"]), several["n_prompt_tokens"]), (2, 8))
+            self.assertEqual(len(embedder.embed("cat " * 2000)), 32)
             with warnings.catch_warnings(record=True) as caught:
                 warnings.simplefilter("always")
-                self.assertEqual(len(embedder.embed("x", dimensionality=32)), 32)
+                self.assertEqual(len(embedder.embed("x", dimensionality=16)), 16)
             self.assertEqual(len(caught), 1)
             with self.assertRaises(gpt4all.CancellationError):
                 embedder.embed("x", cancel_cb=lambda sizes, backend: True)
