@@ -1,15 +1,26 @@
 """Models: opened from a file, asked about, shared by sessions."""
+from __future__ import annotations
+
 import collections.abc
 import ctypes
 import dataclasses
 import json
 import os
+import typing
 import weakref
 from ctypes import byref, c_int32, c_size_t, c_void_p, sizeof
 
 from . import _library as c
 from . import _options
 from .errors import NotFoundError
+
+if typing.TYPE_CHECKING:
+    from .session import Session
+
+Path = typing.Union[str, "os.PathLike[str]"]
+OnProgress = typing.Callable[[float], typing.Optional[bool]]
+Self = typing.TypeVar("Self")
+Json = typing.Any  # what json.dumps takes, or JSON text
 
 
 class Cancellation:
@@ -21,7 +32,7 @@ class Cancellation:
         self._handle = handle.value
         self._close = weakref.finalize(self, c.lib.hearth_cancellation_close, self._handle)
 
-    def cancel(self):
+    def cancel(self) -> None:
         c.lib.hearth_cancel(self._handle)
 
 
@@ -35,8 +46,8 @@ class ModelInfo:
     embedding_length: int
     layer_count: int
     threads: int
-    bos_token: "int | None"
-    eos_token: "int | None"
+    bos_token: int | None
+    eos_token: int | None
     is_encoder: bool
     has_tokenizer: bool
     has_chat_template: bool
@@ -51,13 +62,13 @@ class Likelihood:
     greedy: bool
 
 
-class Metadata(collections.abc.Mapping):
+class Metadata(collections.abc.Mapping[str, typing.Any]):
     """The file's metadata, keys in its order. A value is read when it is asked for."""
 
-    def __init__(self, model):
+    def __init__(self, model: Model):
         self._model = model
 
-    def __getitem__(self, key):
+    def __getitem__(self, key: str) -> typing.Any:
         out = c_void_p()
         try:
             c.call("hearth_model_metadata_get", self._model._handle, c.terminated(key, "the key"), byref(out))
@@ -65,18 +76,18 @@ class Metadata(collections.abc.Mapping):
             raise KeyError(key) from None
         return json.loads(c.take_text(out))
 
-    def __len__(self):
+    def __len__(self) -> int:
         count = c_size_t()
         c.call("hearth_model_metadata_count", self._model._handle, byref(count))
         return count.value
 
-    def __iter__(self):
+    def __iter__(self) -> typing.Iterator[str]:
         for index in range(len(self)):
             out = c_void_p()
             c.call("hearth_model_metadata_key", self._model._handle, index, byref(out))
             yield c.take_text(out)
 
-    def summary(self, most_elements=8):
+    def summary(self, most_elements: int = 8) -> dict[str, typing.Any]:
         """All of it as a dict; arrays of more than `most_elements` as {"length": N, "first": [...]}."""
         out = c_void_p()
         c.call("hearth_model_metadata_json", self._model._handle, _options.integer("most_elements", most_elements, 0, 2**63), byref(out))
@@ -95,8 +106,9 @@ class Model:
     CACHE_TYPES = {"f16": 0, "f32": 1, "q8_0": 2, "q4_0": 3}
     LONG_TEXTS = {"refuse": 0, "truncate": 1, "mean": 2}
 
-    def __init__(self, path, *, threads=None, context_length=None, batch_tokens=None, cache_type=None, preload=None,
-                 shift=None, on_progress=None, cancellation=None):
+    def __init__(self, path: Path, *, threads: int | None = None, context_length: int | None = None,
+                 batch_tokens: int | None = None, cache_type: str | None = None, preload: bool | None = None,
+                 shift: bool | None = None, on_progress: OnProgress | None = None, cancellation: Cancellation | None = None):
         options = c.initialised(c.ModelOptions, "hearth_model_options_init")
         _options.fill(options, {"threads": threads, "context_length": context_length, "batch_tokens": batch_tokens,
                                 "preload": preload, "shift": shift, "cancellation": cancellation})
@@ -115,15 +127,15 @@ class Model:
         self._close = weakref.finalize(self, c.lib.hearth_model_close, self._handle)
         callback.check()
 
-    def close(self):
+    def close(self) -> None:
         """Memory is given back with the last session and adapter of the model."""
         self._close()
 
     @property
-    def closed(self):
+    def closed(self) -> bool:
         return not self._close.alive
 
-    def __enter__(self):
+    def __enter__(self: Self) -> Self:
         return self
 
     def __exit__(self, *_):
@@ -133,7 +145,7 @@ class Model:
         return f"<openhearth.Model {self.path!r}{' closed' if self.closed else ''}>"
 
     @property
-    def info(self):
+    def info(self) -> ModelInfo:
         info = c.ModelInfo(struct_size=sizeof(c.ModelInfo))
         c.call("hearth_model_get_info", self._handle, byref(info))
         values = {name: getattr(info, name) for name, _ in info._fields_ if name not in ("struct_size", "reserved")}
@@ -144,12 +156,12 @@ class Model:
         return ModelInfo(**values)
 
     @property
-    def metadata(self):
+    def metadata(self) -> Metadata:
         return Metadata(self)
 
     # Text and tokens
 
-    def tokenize(self, text, *, add_special=True, parse_special=False):
+    def tokenize(self, text: str, *, add_special: bool = True, parse_special: bool = False) -> list[int]:
         raw = c.encode(text)
         out, count = ctypes.POINTER(c_int32)(), c_size_t()
         c.call("hearth_tokenize", self._handle, raw, len(raw), _flags(add_special, parse_special), byref(out), byref(count))
@@ -158,25 +170,25 @@ class Model:
         finally:
             c.lib.hearth_free(out)
 
-    def count_tokens(self, text, *, add_special=True, parse_special=False):
+    def count_tokens(self, text: str, *, add_special: bool = True, parse_special: bool = False) -> int:
         raw = c.encode(text)
         count = c_size_t()
         c.call("hearth_count_tokens", self._handle, raw, len(raw), _flags(add_special, parse_special), byref(count))
         return count.value
 
-    def detokenize(self, tokens, *, special=False):
+    def detokenize(self, tokens: typing.Iterable[int], *, special: bool = False) -> str:
         array, count = _options.tokens(tokens)
         out, length = c_void_p(), c_size_t()
         c.call("hearth_detokenize", self._handle, array, count, 1 if special else 0, byref(out), byref(length))
         return c.take_text(out, length)
 
-    def token_bytes(self, token):
+    def token_bytes(self, token: int) -> bytes:
         """The bytes one token stands for; may be a part of a character."""
         out, length = c_void_p(), c_size_t()
         c.call("hearth_token_bytes", self._handle, _options.integer("the token", token, -2**31, 2**31 - 1), byref(out), byref(length))
         return c.take_bytes(out, length)
 
-    def render_chat(self, messages, *, tools=None, variables=None):
+    def render_chat(self, messages: Json, *, tools: Json = None, variables: Json = None) -> str:
         """The text that the model's own template makes of a conversation."""
         out, length = c_void_p(), c_size_t()
         c.call("hearth_render_chat", self._handle, _options.as_json(messages, "messages"),
@@ -186,14 +198,16 @@ class Model:
 
     # Numbers
 
-    def embed(self, texts, *, prefix=None, dimensions=None, long_text=None, normalise=None, on_progress=None,
-              cancellation=None, numpy=None):
+    def embed(self, texts: str | typing.Iterable[str], *, prefix: str | None = None, dimensions: int | None = None,
+              long_text: str | None = None, normalise: bool | None = None, on_progress: OnProgress | None = None,
+              cancellation: Cancellation | None = None, numpy: bool | None = None) -> typing.Any:
         """The vector of a text, or one for each of several. NumPy arrays where NumPy is installed (`numpy=False`: lists)."""
         return self.embed_counted(texts, prefix=prefix, dimensions=dimensions, long_text=long_text, normalise=normalise,
                                   on_progress=on_progress, cancellation=cancellation, numpy=numpy)[0]
 
-    def embed_counted(self, texts, *, prefix=None, dimensions=None, long_text=None, normalise=None, on_progress=None,
-                      cancellation=None, numpy=None):
+    def embed_counted(self, texts: str | typing.Iterable[str], *, prefix: str | None = None, dimensions: int | None = None,
+                      long_text: str | None = None, normalise: bool | None = None, on_progress: OnProgress | None = None,
+                      cancellation: Cancellation | None = None, numpy: bool | None = None) -> tuple[typing.Any, int]:
         """What `embed` gives, and the number of tokens."""
         one = isinstance(texts, str)
         raw = [c.encode(text) for text in ([texts] if one else texts)]
@@ -217,6 +231,14 @@ class Model:
         finally:
             c.lib.hearth_embeddings_free(out)
 
+    @typing.overload
+    def score(self, context: str, continuations: str, *, on_progress: OnProgress | None = ...,
+              cancellation: Cancellation | None = ...) -> Likelihood: ...
+
+    @typing.overload
+    def score(self, context: str, continuations: typing.Iterable[str], *, on_progress: OnProgress | None = ...,
+              cancellation: Cancellation | None = ...) -> list[Likelihood]: ...
+
     def score(self, context, continuations, *, on_progress=None, cancellation=None):
         """How likely each of several continuations of `context` is. A single str gives a single Likelihood."""
         one = isinstance(continuations, str)
@@ -226,7 +248,8 @@ class Model:
         results = [_likelihood(value) for value in likelihoods]
         return results[0] if one else results
 
-    def score_tokens(self, tokens, start, *, on_progress=None, cancellation=None):
+    def score_tokens(self, tokens: typing.Iterable[int], start: int, *, on_progress: OnProgress | None = None,
+                     cancellation: Cancellation | None = None) -> Likelihood:
         """How likely tokens[start:] are after tokens[:start]."""
         array, count = _options.tokens(tokens)
         likelihood = c.Likelihood()
@@ -246,35 +269,35 @@ class Model:
 
     # What is opened from it
 
-    def session(self, *, context_length=None, system=None):
+    def session(self, *, context_length: int | None = None, system: str | None = None) -> Session:
         from .session import Session
         return Session(self, context_length=context_length, system=system)
 
-    def adapter(self, path):
+    def adapter(self, path: Path) -> Adapter:
         return Adapter(self, path)
 
 
 class Adapter:
     """A LoRA adapter in GGUF, opened for one model."""
 
-    def __init__(self, model, path):
+    def __init__(self, model: Model, path: Path):
         handle = c_void_p()
         c.call("hearth_adapter_open", model._handle, os.fsencode(path), byref(handle))
         self._handle = handle.value
         self._close = weakref.finalize(self, c.lib.hearth_adapter_close, self._handle)
 
-    def close(self):
+    def close(self) -> None:
         """Sessions that use it go on."""
         self._close()
 
-    def __enter__(self):
+    def __enter__(self: Self) -> Self:
         return self
 
     def __exit__(self, *_):
         self.close()
 
 
-def render_template(source, context):
+def render_template(source: str, context: Json) -> str:
     """Any Jinja chat template, without a model. `context` holds all that it sees: messages, add_generation_prompt, ..."""
     out, length = c_void_p(), c_size_t()
     c.call("hearth_render_template", c.terminated(source, "source"), _options.as_json(context, "context"), byref(out), byref(length))

@@ -1,15 +1,22 @@
 """Sessions: one conversation or text each, continued by the model."""
+from __future__ import annotations
+
 import asyncio
 import dataclasses
 import functools
 import json
 import queue
 import threading
+import typing
 import weakref
 from ctypes import POINTER, byref, c_float, c_size_t, c_void_p, sizeof, string_at
 
 from . import _library as c
 from . import _options
+from .model import Adapter, Cancellation, Json, Model, Self
+
+if typing.TYPE_CHECKING:
+    from typing_extensions import Unpack
 
 FINISH_REASONS = ("stop", "length", "cancelled")
 
@@ -19,9 +26,9 @@ class Result:
     """An answer. finish_reason: "stop", "length" or "cancelled"; seed draws the same answer again."""
 
     text: str
-    tokens: "list[int]"
+    tokens: list[int]
     finish_reason: str
-    stop_text: "str | None"
+    stop_text: str | None
     seed: int
     prompt_tokens: int
     cached_tokens: int
@@ -29,19 +36,46 @@ class Result:
     prompt_seconds: float
     generation_seconds: float
 
-    def __str__(self):
+    def __str__(self) -> str:
         return self.text
 
 
 class Piece(str):
     """A piece of an answer: text, and the token it came with (None for a last piece without one)."""
 
-    token: "int | None"
+    token: int | None
 
-    def __new__(cls, text, token):
+    def __new__(cls, text: str, token: int | None):
         piece = super().__new__(cls, text)
         piece.token = token
         return piece
+
+
+class Options(typing.TypedDict, total=False):
+    """What Session's docstring lists. None is the default, everywhere."""
+
+    max_tokens: int | None
+    temperature: float | None
+    top_k: int | None
+    top_p: float | None
+    min_p: float | None
+    typical_p: float | None
+    repeat_penalty: float | None
+    frequency_penalty: float | None
+    presence_penalty: float | None
+    penalty_window: int | None
+    seed: int | None
+    stop: str | typing.Iterable[str] | None
+    logit_bias: typing.Mapping[int, float] | None
+    grammar: str | None
+    json_schema: Json
+    tools: Json
+    template_variables: Json
+    parse_special: bool | None
+    special_text: bool | None
+    ignore_end: bool | None
+    cancellation: Cancellation | None
+    on_piece: typing.Callable[[Piece], bool | None] | None
 
 
 class Session:
@@ -57,7 +91,7 @@ class Session:
     False to stop.
     """
 
-    def __init__(self, model, *, context_length=None, system=None):
+    def __init__(self, model: Model, *, context_length: int | None = None, system: str | None = None):
         options = c.initialised(c.SessionOptions, "hearth_session_options_init")
         _options.fill(options, {"context_length": context_length})
         handle = c_void_p()
@@ -67,15 +101,15 @@ class Session:
         if system is not None:
             self.set_system(system)
 
-    def close(self):
+    def close(self) -> None:
         """A generation that runs in another thread is cancelled."""
         self._close()
 
     @property
-    def closed(self):
+    def closed(self) -> bool:
         return not self._close.alive
 
-    def __enter__(self):
+    def __enter__(self: Self) -> Self:
         return self
 
     def __exit__(self, *_):
@@ -87,71 +121,71 @@ class Session:
         return info
 
     @property
-    def context_length(self):
+    def context_length(self) -> int:
         return self._info().context_length
 
     @property
-    def used_tokens(self):
+    def used_tokens(self) -> int:
         return self._info().used_tokens
 
     @property
-    def busy(self):
+    def busy(self) -> bool:
         return bool(self._info().busy)
 
     # Answers
 
-    def complete(self, prompt, **options):
+    def complete(self, prompt: str | typing.Iterable[int], **options: Unpack[Options]) -> Result:
         return self._generate(*self._completion(prompt), **options)
 
-    def chat(self, messages, **options):
+    def chat(self, messages: Json, **options: Unpack[Options]) -> Result:
         return self._generate("hearth_session_chat", (_options.as_json(messages, "messages"),), **options)
 
-    def say(self, text, **options):
+    def say(self, text: str, **options: Unpack[Options]) -> Result:
         return self._generate(*self._saying(text), **options)
 
-    def stream_complete(self, prompt, **options):
+    def stream_complete(self, prompt: str | typing.Iterable[int], **options: Unpack[Options]) -> Stream:
         return Stream(self, *self._completion(prompt), options)
 
-    def stream_chat(self, messages, **options):
+    def stream_chat(self, messages: Json, **options: Unpack[Options]) -> Stream:
         return Stream(self, "hearth_session_chat", (_options.as_json(messages, "messages"),), options)
 
-    def stream_say(self, text, **options):
+    def stream_say(self, text: str, **options: Unpack[Options]) -> Stream:
         return Stream(self, *self._saying(text), options)
 
-    async def acomplete(self, prompt, **options):
+    async def acomplete(self, prompt: str | typing.Iterable[int], **options: Unpack[Options]) -> Result:
         return await Stream(self, *self._completion(prompt), options).finish()
 
-    async def achat(self, messages, **options):
+    async def achat(self, messages: Json, **options: Unpack[Options]) -> Result:
         return await self.stream_chat(messages, **options).finish()
 
-    async def asay(self, text, **options):
+    async def asay(self, text: str, **options: Unpack[Options]) -> Result:
         return await self.stream_say(text, **options).finish()
 
-    def cancel(self):
+    def cancel(self) -> None:
         """Ends the generation that runs in the session, if one does; from whatever thread."""
         c.lib.hearth_session_cancel(self._handle)
 
     # The session's own conversation
 
     @property
-    def messages(self):
+    def messages(self) -> list[dict[str, typing.Any]]:
         out = c_void_p()
         c.call("hearth_session_messages", self._handle, byref(out))
         return json.loads(c.take_text(out))
 
     @messages.setter
-    def messages(self, messages):
+    def messages(self, messages: Json) -> None:
         c.call("hearth_session_set_messages", self._handle, _options.as_json(messages, "messages"))
 
-    def set_system(self, text):
+    def set_system(self, text: str | None) -> None:
         """The conversation begins with this system message; None or "": with none."""
         c.call("hearth_session_set_system", self._handle, None if text is None else c.terminated(text, "the system message"))
 
-    def reset(self):
+    def reset(self) -> None:
         """Forgets the conversation; its system message stays."""
         c.call("hearth_session_reset", self._handle)
 
-    def set_adapters(self, adapters):
+    def set_adapters(self, adapters: typing.Iterable[Adapter | tuple[Adapter, float]]) -> None:
         """Adapters, or pairs of one and its scale; an empty list: none."""
         pairs = [entry if isinstance(entry, tuple) else (entry, 1.0) for entry in adapters]
         handles = (c_void_p * len(pairs))(*(adapter._handle for adapter, _ in pairs))
@@ -252,7 +286,7 @@ class Stream:
     What went wrong in the generation is raised by the iteration.
     """
 
-    def __init__(self, session, name, prompt, options):
+    def __init__(self, session: Session, name: str, prompt: tuple, options: Options):
         options = dict(options)
         on_piece = options.pop("on_piece", None)
         _options.fill(c.initialised(c.GenerationOptions, "hearth_generation_options_init"), options)  # faults now, not later
@@ -266,22 +300,22 @@ class Stream:
         self._thread.start()
 
     @property
-    def result(self):
+    def result(self) -> Result | None:
         """The Result, once the iteration is over; None before."""
         return self._worker.result if self._ended else None
 
-    def cancel(self):
+    def cancel(self) -> None:
         self._worker.stopped = True
         if self._thread.is_alive():
             self._session.cancel()
 
-    def close(self):
+    def close(self) -> None:
         """Cancels, and waits for the end."""
         self.cancel()
         self._thread.join()
         self._finish()
 
-    def __enter__(self):
+    def __enter__(self: Self) -> Self:
         return self
 
     def __exit__(self, *_):
@@ -301,10 +335,10 @@ class Stream:
             raise error
         return _END
 
-    def __iter__(self):
+    def __iter__(self: Self) -> Self:
         return self
 
-    def __next__(self):
+    def __next__(self) -> Piece:
         if self._ended:
             raise StopIteration
         item = self._take(self._worker.pieces.get())
@@ -312,10 +346,10 @@ class Stream:
             raise StopIteration
         return item
 
-    def __aiter__(self):
+    def __aiter__(self: Self) -> Self:
         return self
 
-    async def __anext__(self):
+    async def __anext__(self) -> Piece:
         if self._ended:
             raise StopAsyncIteration
         item = self._take(await self._next_async())
@@ -347,7 +381,7 @@ class Stream:
         finally:
             self._worker.wake = None
 
-    async def finish(self):
+    async def finish(self) -> Result:
         """Waits for the end without blocking the event loop, and gives the Result."""
         async for _ in self:
             pass
