@@ -1,0 +1,88 @@
+package openhearth
+
+/*
+#include <hearth/hearth.h>
+*/
+import "C"
+
+import (
+	"context"
+	"runtime/cgo"
+	"unsafe"
+)
+
+// Callbacks come with a cgo.Handle as their `user`. A panic in one is carried over the C frames and raised again.
+
+type progress struct {
+	hear  func(fraction float64) bool
+	panic any
+}
+
+type pieces struct {
+	hear  func(Piece) bool
+	panic any
+}
+
+//export hearthGoProgress
+func hearthGoProgress(fraction C.double, user unsafe.Pointer) (stop C.int) {
+	p := cgo.Handle(uintptr(user)).Value().(*progress)
+	defer func() {
+		if p.panic = recover(); p.panic != nil {
+			stop = 1
+		}
+	}()
+	if !p.hear(float64(fraction)) {
+		return 1
+	}
+	return 0
+}
+
+//export hearthGoPiece
+func hearthGoPiece(text *C.char, length C.size_t, token C.hearth_token, user unsafe.Pointer) (stop C.int) {
+	p := cgo.Handle(uintptr(user)).Value().(*pieces)
+	defer func() {
+		if p.panic = recover(); p.panic != nil {
+			stop = 1
+		}
+	}()
+	if !p.hear(Piece{Text: C.GoStringN(text, C.int(length)), Token: Token(token)}) {
+		return 1
+	}
+	return 0
+}
+
+// cancellation is a context, as the library wants it.
+type cancellation struct {
+	handle *C.hearth_cancellation
+	stop   func() bool
+}
+
+// cancelWith gives nil for a context that never ends. Close it after the call.
+func cancelWith(ctx context.Context) (*cancellation, error) {
+	if ctx == nil || ctx.Done() == nil {
+		return &cancellation{stop: func() bool { return true }}, nil
+	}
+	c := &cancellation{}
+	var fault *C.hearth_error
+	if err := check(C.hearth_cancellation_new(&c.handle, &fault), fault); err != nil {
+		return nil, err
+	}
+	if ctx.Err() != nil {
+		C.hearth_cancel(c.handle) // before the call begins, and not in a goroutine that may be late
+	}
+	c.stop = context.AfterFunc(ctx, func() { C.hearth_cancel(c.handle) })
+	return c, nil
+}
+
+func (c *cancellation) close() {
+	c.stop()
+	C.hearth_cancellation_close(c.handle) // a late hearth_cancel of a closed one is harmless
+}
+
+// because gives an error that says cancelled the context's own error as its cause.
+func because(ctx context.Context, err error) error {
+	if fault, is := err.(*Error); is && fault.Status == Cancelled && ctx != nil {
+		fault.cause = ctx.Err()
+	}
+	return err
+}

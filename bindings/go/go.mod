@@ -1,0 +1,3 @@
+module openhearth
+
+go 1.21

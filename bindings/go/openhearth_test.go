@@ -1,0 +1,103 @@
+package openhearth_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	hearth "openhearth"
+)
+
+func tiny(t *testing.T) *hearth.Model {
+	t.Helper()
+	folder := os.Getenv("HEARTH_CONFORMANCE")
+	if folder == "" {
+		t.Skip("needs HEARTH_CONFORMANCE (bindings/run sets it)")
+	}
+	model, err := hearth.Open(context.Background(), filepath.Join(folder, "tiny.gguf"), &hearth.ModelOptions{ContextLength: 512, Threads: 2})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { model.Close() })
+	return model
+}
+
+func session(t *testing.T, model *hearth.Model) *hearth.Session {
+	t.Helper()
+	s, err := model.NewSession(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.Close() })
+	return s
+}
+
+func TestErrorsWrap(t *testing.T) {
+	_, err := hearth.Open(context.Background(), "/nowhere/model.gguf", nil)
+	if !errors.Is(err, hearth.ErrNotFound) || errors.Is(err, hearth.ErrClosed) || !strings.Contains(err.Error(), "/nowhere/model.gguf") {
+		t.Fatal(err)
+	}
+	ended, stop := context.WithCancel(context.Background())
+	stop()
+	model := tiny(t)
+	if _, err := model.Score(ended, "the", []string{" low"}); !errors.Is(err, context.Canceled) || !errors.Is(err, hearth.ErrCancelled) {
+		t.Fatal(err)
+	}
+	wrapped := fmt.Errorf("mine: %w", hearth.ErrBusy)
+	if !errors.Is(wrapped, hearth.ErrBusy) {
+		t.Fatal(wrapped)
+	}
+}
+
+func TestStreamGivesTheWholeAnswerInPieces(t *testing.T) {
+	s := session(t, tiny(t))
+	stream := s.StreamComplete(context.Background(), "the low", hearth.MaxTokens(12), hearth.Temperature(0), hearth.IgnoreEnd(true))
+	joined := ""
+	for stream.Next() {
+		joined += stream.Piece().Text
+	}
+	result, err := stream.Result()
+	if err != nil || result.Text != joined || result.GeneratedTokens != 12 {
+		t.Fatal(err, result, joined)
+	}
+}
+
+func TestStreamLeftEarlyStopsTheModel(t *testing.T) {
+	s := session(t, tiny(t))
+	stream := s.StreamComplete(context.Background(), "the low", hearth.MaxTokens(400), hearth.Temperature(0), hearth.IgnoreEnd(true))
+	stream.Next()
+	if err := stream.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if result, err := stream.Result(); err != nil || result.FinishReason != "cancelled" || result.GeneratedTokens > 20 {
+		t.Fatal(err, result)
+	}
+	if result, err := s.Complete(context.Background(), "the low", hearth.MaxTokens(3), hearth.IgnoreEnd(true)); err != nil || result.GeneratedTokens != 3 {
+		t.Fatal(err, result)
+	}
+}
+
+func TestAPanicInACallbackComesOutOfTheCall(t *testing.T) {
+	s := session(t, tiny(t))
+	defer func() {
+		if recover() != "mine" {
+			t.Fatal("the panic was lost")
+		}
+		if _, err := s.Complete(context.Background(), "the low", hearth.MaxTokens(2)); err != nil {
+			t.Fatal(err)
+		}
+	}()
+	s.Complete(context.Background(), "the low", hearth.MaxTokens(5), hearth.OnPiece(func(hearth.Piece) bool { panic("mine") }))
+}
+
+func TestNumbersThatDoNotFit(t *testing.T) {
+	s := session(t, tiny(t))
+	var fault *hearth.Error
+	if _, err := s.Complete(context.Background(), "x", hearth.MaxTokens(-1)); !errors.As(err, &fault) || fault.Status != hearth.Usage {
+		t.Fatal(err)
+	}
+}
