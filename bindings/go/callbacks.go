@@ -54,15 +54,15 @@ func hearthGoPiece(text *C.char, length C.size_t, token C.hearth_token, user uns
 // cancellation is a context, as the library wants it.
 type cancellation struct {
 	handle *C.hearth_cancellation
-	stop   func() bool
+	done   chan struct{} // closed after the call
 }
 
-// cancelWith gives nil for a context that never ends. Close it after the call.
+// cancelWith gives an empty one for a context that never ends. Close it after the call.
 func cancelWith(ctx context.Context) (*cancellation, error) {
 	if ctx == nil || ctx.Done() == nil {
-		return &cancellation{stop: func() bool { return true }}, nil
+		return &cancellation{}, nil
 	}
-	c := &cancellation{}
+	c := &cancellation{done: make(chan struct{})}
 	var fault *C.hearth_error
 	if err := check(C.hearth_cancellation_new(&c.handle, &fault), fault); err != nil {
 		return nil, err
@@ -70,13 +70,21 @@ func cancelWith(ctx context.Context) (*cancellation, error) {
 	if ctx.Err() != nil {
 		C.hearth_cancel(c.handle) // before the call begins, and not in a goroutine that may be late
 	}
-	c.stop = context.AfterFunc(ctx, func() { C.hearth_cancel(c.handle) })
+	go func() {
+		select {
+		case <-ctx.Done():
+			C.hearth_cancel(c.handle) // of a closed one: harmless
+		case <-c.done:
+		}
+	}()
 	return c, nil
 }
 
 func (c *cancellation) close() {
-	c.stop()
-	C.hearth_cancellation_close(c.handle) // a late hearth_cancel of a closed one is harmless
+	if c.handle != nil {
+		close(c.done)
+		C.hearth_cancellation_close(c.handle)
+	}
 }
 
 // because gives an error that says cancelled the context's own error as its cause.

@@ -220,7 +220,7 @@ func generated(s *hearth.Session, a object) object {
 	texts := map[string]bool{}
 	var result *hearth.Result
 	var joined string
-	for i := 0; i < max(1, number(a, "repeat")); i++ {
+	for i := 0; i == 0 || i < number(a, "repeat"); i++ {
 		joined = ""
 		heard := 0
 		result = must(generateIn(stopping, s, a, hearth.OnPiece(func(piece hearth.Piece) bool {
@@ -381,7 +381,7 @@ var operations = map[string]func(model string, a object) object{
 		var beginnings [][]float32
 		var lengths, products []float64
 		for _, vector := range found.Vectors {
-			beginnings = append(beginnings, vector[:min(4, len(vector))])
+			beginnings = append(beginnings, vector[:4])
 			lengths = append(lengths, math.Sqrt(product(vector, vector)))
 			products = append(products, product(found.Vectors[0], vector))
 		}
