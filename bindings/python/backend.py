@@ -1,6 +1,7 @@
 """Builds the package without any build tool from outside: the library with CMake, or $HEARTH_LIBRARY as it is, into a wheel. [PEP 517]"""
 import base64
 import hashlib
+import io
 import os
 import pathlib
 import re
@@ -77,10 +78,8 @@ def build_sdist(sdist_directory, config_settings=None):
             archive.add(HERE / part, f"{base}/{part}", filter=lambda entry: None if "__pycache__" in entry.name else entry)
         for part in ENGINE_PARTS:
             archive.add(ENGINE / part, f"{base}/engine/{part}")
-        notes = HERE / "openhearth/__init__.py"  # pip wants the metadata at the top
-        entry = archive.gettarinfo(str(notes), f"{base}/PKG-INFO")
-        content = metadata().encode()
+        content = metadata().encode()  # pip wants it at the top
+        entry = tarfile.TarInfo(f"{base}/PKG-INFO")
         entry.size = len(content)
-        import io
         archive.addfile(entry, io.BytesIO(content))
     return name
