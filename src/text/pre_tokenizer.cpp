@@ -107,12 +107,6 @@ std::size_t deepseek_marks(const Scanner& scanner, std::size_t at) {
       {'!', '/'}, {':', '~'}, {0x2018, 0x201f}, {0x3000, 0x3002}, {0xff01, 0xff0f}, {0xff1a, 0xff5e}};
   return after_one_space(scanner, at, [&](std::size_t i) { return run_in(scanner, i, ranges); });
 }
-// \s+$
-std::size_t space_at_end(const Scanner& scanner, std::size_t at) {
-  const std::size_t end = scanner.run(at, space);
-  return end == scanner.end() ? end : at;
-}
-
 std::size_t llama3(const Scanner& scanner, std::size_t at) {
   return patterns::modern(scanner, at, {.digits = 3});
 }
@@ -212,8 +206,9 @@ std::size_t chameleon_image(const Scanner& scanner, std::size_t at) {
 }
 std::size_t chameleon_space(const Scanner& scanner, std::size_t at) {
   if (scanner.byte(at) == '\t' || scanner.byte(at) == '\n') return at + 1;
-  const std::size_t spaces = scanner.run_of(at, " ") - at;
-  return spaces >= 4 ? at + 4 : spaces >= 2 ? at + 2 : at;
+  std::size_t spaces = 0;
+  while (spaces < 4 && scanner.byte(at + spaces) == ' ') ++spaces;
+  return spaces == 4 ? at + 4 : spaces >= 2 ? at + 2 : at;
 }
 std::size_t chameleon_punctuation(const Scanner& scanner, std::size_t at) {
   const Classes classes = scanner.classes(at);
@@ -270,6 +265,23 @@ void cut_digits_in_threes(std::string_view text, std::span<const std::uint32_t> 
       at = digits_end == at ? scanner.next(at) : digits_end;
     }
     cut.push_back(end);
+  }
+}
+
+// \s+$
+void cut_space_at_end(std::string_view text, std::span<const std::uint32_t> ends, std::vector<std::uint32_t>& cut) {
+  std::size_t begin = 0;
+  for (const std::uint32_t end : ends) {
+    const Scanner scanner(text.substr(0, end));
+    std::size_t tail = begin;
+    for (std::size_t at = begin; at < end;) {
+      const bool blank = scanner.is(at, space);
+      at = scanner.next(at);
+      if (!blank) tail = at;
+    }
+    if (tail > begin && tail < end) cut.push_back(static_cast<std::uint32_t>(tail));
+    cut.push_back(end);
+    begin = end;
   }
 }
 
@@ -347,7 +359,7 @@ constexpr Name exaone_moe_names[] = {"exaone-moe"};
 constexpr Pass exaone_moe_passes[] = {cut_at<exaone_moe>};
 constexpr Name deepseek_llm_names[] = {"deepseek-llm"};
 constexpr Pass deepseek_llm_passes[] = {cut_at<line_break_alone>, cut_at<deepseek_cased_letters>,
-                                        cut_at<deepseek_marks>,   cut_at<space_at_end>,
+                                        cut_at<deepseek_marks>,   cut_space_at_end,
                                         cut_at<deepseek_asian>,   cut_at<numbers>};
 constexpr Name deepseek_coder_names[] = {"deepseek-coder"};
 constexpr Pass deepseek_coder_passes[] = {cut_at<line_break_alone>, cut_at<deepseek_letters>,
