@@ -128,7 +128,7 @@ TEST(BytePair, DecodesWhatItEncodes) {
 TEST(BytePair, DecodesWhatItEncodesWithPublishedVocabularies) {
   HEARTH_NEEDS_SHARED();
   std::mt19937 random(2);
-  for (const char* name : {"gpt-2", "falcon", "mpt"}) {
+  for (const char* name : {"gpt-2", "qwen2"}) {  // others lack a byte or two that no UTF-8 has
     const auto path = tests::shared() / "conformance" / "vocab" / (std::string("ggml-vocab-") + name + ".gguf");
     const auto tokenizer = Tokenizer::load(gguf::File::open(path).metadata());
     for (int i = 0; i < 100; ++i) {
@@ -329,15 +329,15 @@ TEST(Tokenizer, IsLinear) {
     tokenizers.push_back(Tokenizer::load(metadata));
   std::mt19937 random(1);
   std::string noise;
-  for (std::size_t i = 0; i < 200'000; ++i) noise += char(random());
+  for (std::size_t i = 0; i < 100'000; ++i) noise += char(random());
   for (const auto& tokenizer : tokenizers)
     for (const std::string& text :
-         {std::string(200'000, 'a'), std::string(200'000, ' '), std::string(200'000, ' ') + "中",
-          std::string(200'000, 'A'), std::string(200'000, '\n'), std::string(200'000, '\''), noise}) {
+         {std::string(100'000, 'a'), std::string(100'000, ' '), std::string(100'000, ' ') + "中",
+          std::string(100'000, 'A'), std::string(100'000, '\n'), std::string(100'000, '\''), noise}) {
       const auto start = std::chrono::steady_clock::now();
-      EXPECT_FALSE(tokenizer->encode(text, {.parse_special = true}).empty() && text[0] > ' ');
-      // A square of the length would take minutes.
-      EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(10));
+      EXPECT_LE(tokenizer->encode(text, {.parse_special = true}).size(), 2 * text.size() + 2);  // the bytes of "▁"
+      // The square of the length would take longer.
+      EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(5));
     }
 }
 
