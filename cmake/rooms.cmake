@@ -4,6 +4,8 @@
 # A room's sources are all .cpp files below src/NAME; a file below src/kernels/isa/ is compiled with
 # the flags of its instruction set.
 
+include(cmake/embed.cmake)
+
 function(hearth_room name)
   cmake_parse_arguments(ROOM "" "" "USES;LIBS" ${ARGN})
   file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/${name}/*.cpp)
@@ -32,7 +34,9 @@ hearth_room(model    USES base tensor ops gguf)
 hearth_room(convert  USES base tensor gguf text model LIBS nlohmann_json::nlohmann_json)
 hearth_room(sample   USES base text LIBS nlohmann_json::nlohmann_json)
 hearth_room(engine   USES base tensor gguf ops text model sample)
-hearth_room(evaluate USES base tensor gguf text model engine LIBS nlohmann_json::nlohmann_json)
+hearth_room(evaluate USES base tensor kernels gguf ops text model engine LIBS nlohmann_json::nlohmann_json)
+file(GLOB task_files CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tasks/*.json)
+hearth_embed(hearth_evaluate embedded_tasks.h embedded_tasks ${task_files})
 hearth_room(hub      USES base gguf)
 hearth_room(capi     USES base kernels gguf text model sample engine LIBS nlohmann_json::nlohmann_json)
 hearth_room(cli      USES base tensor kernels gguf ops text model convert sample engine evaluate hub LIBS CLI11::CLI11 PkgConfig::EDIT)

@@ -21,7 +21,8 @@ struct Bench {
     const auto start = std::chrono::steady_clock::now();
     const auto engine = model.open();
     const std::chrono::duration<double> load = std::chrono::steady_clock::now() - start;
-    const auto results = evaluate::measure_speed(*engine, options);
+    const evaluate::Machine machine = evaluate::measure_machine(*engine);
+    const auto results = evaluate::measure_speed(*engine, options, machine);
     const std::string_view level = kernels::active().name;
     if (json) {
       nlohmann::ordered_json document{{"model", model.model},
@@ -29,20 +30,29 @@ struct Bench {
                                       {"kernels", level},
                                       {"threads", engine->threads()},
                                       {"load_seconds", load.count()},
-                                      {"peak_memory_bytes", evaluate::peak_memory()}};
+                                      {"peak_memory_bytes", evaluate::peak_memory()},
+                                      {"model_bytes", engine->model().file().bytes()},
+                                      {"bandwidth_bytes_per_second", machine.bandwidth},
+                                      {"float32_multiply_adds_per_second", machine.arithmetic}};
       document["results"] = nlohmann::ordered_json::array();
       for (const auto& result : results)
-        document["results"].push_back(
-            {{"test", result.test}, {"tokens_per_second", result.tokens_per_second}, {"runs", result.runs}});
+        document["results"].push_back({{"test", result.test},
+                                       {"tokens_per_second", result.tokens_per_second},
+                                       {"runs", result.runs},
+                                       {"bandwidth_share", result.bandwidth_share},
+                                       {"arithmetic_share", result.arithmetic_share}});
       return print_json(document);
     }
     fmt::print("{}, {} kernels, {} threads, loaded in {:.0f} ms\n", cpu_name(), level, engine->threads(),
                1e3 * load.count());
     for (const auto& result : results) {
-      fmt::print("{:<16} {:>9.1f} tokens/s   (", result.test, result.tokens_per_second);
+      fmt::print("{:<16} {:>9.1f} tokens/s  {:>4.0f}% of bandwidth  {:>4.0f}% of float32 arithmetic   (", result.test,
+                 result.tokens_per_second, 100 * result.bandwidth_share, 100 * result.arithmetic_share);
       for (std::size_t i = 0; i < result.runs.size(); ++i) fmt::print("{}{:.1f}", i ? ", " : "", result.runs[i]);
       fmt::print(")\n");
     }
+    fmt::print("this machine now: reads {:.1f} GB/s, multiplies and adds {:.0f} G/s in float32\n",
+               machine.bandwidth / 1e9, machine.arithmetic / 1e9);
     fmt::print("peak memory      {:>9.1f} MB\n", double(evaluate::peak_memory()) / 1e6);
   }
 };

@@ -13,6 +13,7 @@ namespace hearth::cli {
 void add_bench(CLI::App& app);
 void add_chat(CLI::App& app);
 void add_embed(CLI::App& app);
+void add_evaluate(CLI::App& app);
 void add_import(CLI::App& app);
 void add_inspect(CLI::App& app);
 void add_logits(CLI::App& app);
@@ -24,7 +25,9 @@ void add_tokenize(CLI::App& app);
 // A file's bytes, "-" for stdin; throws not_found, io, or too_long beyond `limit`.
 std::string read_text(const std::string& path, std::size_t limit = std::size_t{1} << 30);
 
-// One JSON document on stdout; text that is no valid UTF-8 becomes U+FFFD.
+// JSON as text (indented where `indent` is not -1); what is no valid UTF-8 in it becomes U+FFFD.
+std::string to_text(const nlohmann::ordered_json& document, int indent = -1);
+// One JSON document on stdout.
 void print_json(const nlohmann::ordered_json& document);
 
 }  // namespace hearth::cli

@@ -31,6 +31,7 @@ int main(int argc, char** argv) {
   hearth::cli::add_import(app);
   hearth::cli::add_inspect(app);
   hearth::cli::add_perplexity(app);
+  hearth::cli::add_evaluate(app);
   hearth::cli::add_bench(app);
   try {
     const auto commands = app.get_subcommands([](const CLI::App*) { return true; });

@@ -44,17 +44,26 @@ struct PerplexityCommand {
       if (result.against)
         document["against"] = {{"model", against},
                                {"perplexity", result.against->reference_perplexity},
+                               {"error", result.against->reference_error},
                                {"kl_divergence", result.against->mean},
                                {"kl_divergence_error", result.against->error},
-                               {"top_token_agreement", result.against->top_agreement}};
+                               {"kl_divergence_median", result.against->median},
+                               {"kl_divergence_99", result.against->percentile_99},
+                               {"kl_divergence_maximum", result.against->maximum},
+                               {"top_token_agreement", result.against->top_agreement},
+                               {"top_token_agreement_error", result.against->top_agreement_error}};
       print_json(document);
     } else {
       fmt::print("perplexity {:.4f} +- {:.4f} over {} tokens in {} chunks of {}\n", result.value, result.error,
                  result.tokens, result.chunks, options.context);
       if (result.against)
-        fmt::print("against {}: its perplexity {:.4f}, KL divergence {:.6f} +- {:.6f}, same likeliest token {:.2f}%\n",
-                   against, result.against->reference_perplexity, result.against->mean, result.against->error,
-                   100 * result.against->top_agreement);
+        fmt::print(
+            "against {}: perplexity {:.4f} +- {:.4f}\n"
+            "KL divergence {:.6f} +- {:.6f}, median {:.6f}, 99% below {:.6f}\n"
+            "same likeliest token {:.2f} +- {:.2f}%\n",
+            against, result.against->reference_perplexity, result.against->reference_error, result.against->mean,
+            result.against->error, result.against->median, result.against->percentile_99,
+            100 * result.against->top_agreement, 100 * result.against->top_agreement_error);
     }
     if (interrupt.asked()) throw Error(Code::cancelled, "interrupted");
   }

@@ -35,7 +35,7 @@ void check(std::span<const Group> groups, std::size_t context) {
       if (one.from < 1 || one.from >= one.tokens.size())
         throw Error(Code::usage, fmt::format("scoring from token {} of {}", one.from, one.tokens.size()), {},
                     "score what follows at least one token");
-      if (one.tokens.size() > context)
+      if (one.tokens.size() - 1 > context)  // the last token is not run
         throw Error(Code::too_long,
                     fmt::format("a continuation ends at token {} and the context holds {}", one.tokens.size(), context),
                     {}, "raise the context");

@@ -14,11 +14,12 @@ struct PerplexityOptions {
   std::size_t chunks = 0;     // 0: all that fit
 };
 
-struct Divergence {          // of the model from the reference, over the same positions
-  double mean = 0;           // Kullback-Leibler divergence KL(reference || model), nats
-  double error = 0;          // standard error of the mean
-  double top_agreement = 0;  // share of positions where both hold the same token likeliest
-  double reference_perplexity = 0;
+// Of the model from the reference, over the same positions: KL(reference || model), nats.
+struct Divergence {
+  double mean = 0, error = 0;  // with its standard error
+  double median = 0, percentile_99 = 0, maximum = 0;
+  double top_agreement = 0, top_agreement_error = 0;  // share of positions where both hold the same token likeliest
+  double reference_perplexity = 0, reference_error = 0;
 };
 
 struct Perplexity {
@@ -30,8 +31,9 @@ struct Perplexity {
 };
 
 // `tokens` is the whole text, encoded; where the tokenizer adds a BOS, each chunk's first token is replaced by it.
-// `reference` may be null; its vocabulary must be the model's. `progress` hears of each finished chunk and returns
-// false to stop there. Throws too_long where the text does not fill one chunk, usage for a context below 4.
+// `reference` may be null; its vocabulary must be the model's. `progress` hears of finished chunks and returns false to
+// stop there. Throws bad_input where the text does not fill one chunk or vocabularies differ, usage for a context below
+// 4, too_long for one that the model does not hold.
 Perplexity perplexity(
     engine::Engine& engine, std::span<const Token> tokens, const PerplexityOptions& options = {},
     engine::Engine* reference = nullptr,

@@ -9,6 +9,7 @@
 #include <random>
 
 #include "base/error.h"
+#include "evaluate/statistics.h"
 
 namespace hearth::evaluate {
 
@@ -18,11 +19,13 @@ using model::Segment;
 
 class Bench {
  public:
-  Bench(engine::Engine& engine, const SpeedOptions& options) : engine_(engine), options_(options) {
-    const std::size_t positions = options.depth + std::max(options.prompt, options.generate);
-    if (positions > engine.context_length())
+  Bench(engine::Engine& engine, const SpeedOptions& options, const Machine& machine)
+      : engine_(engine), options_(options), machine_(machine), work_(work_of(engine.model())) {
+    const std::size_t room = engine.context_length(), longest = std::max(options.prompt, options.generate);
+    const std::size_t positions = options.depth + longest;
+    if (options.depth > room || longest > room - options.depth)
       throw Error(Code::too_long,
-                  fmt::format("{} positions and the context holds {}", positions, engine.context_length()), {},
+                  fmt::format("{} tokens at depth {} and the context holds {}", longest, options.depth, room), {},
                   "raise --context");
     for (std::size_t i = 0; i < options.batch; ++i)
       caches_.push_back(engine.model().new_cache(positions, engine.options().kv_type));
@@ -35,13 +38,18 @@ class Bench {
   }
 
   Speed prompt() {
-    return measure(fmt::format("pp{}", options_.prompt), options_.prompt,
-                   [&] { feed(options_.prompt, Segment::Want::last); });
+    const double each = double(options_.prompt);
+    Speed speed = measure(fmt::format("pp{}", options_.prompt), options_.prompt,
+                          [&] { feed(options_.prompt, Segment::Want::last); });
+    add_shares(speed, each, 1, double(options_.depth) + each / 2);
+    return speed;
   }
   Speed generation() {
-    return measure(fmt::format("tg{}", options_.generate), options_.generate, [&] {
+    Speed speed = measure(fmt::format("tg{}", options_.generate), options_.generate, [&] {
       for (std::size_t i = 0; i < options_.generate; ++i) feed(1, Segment::Want::last);
     });
+    add_shares(speed, 1, 1, double(options_.depth) + double(options_.generate) / 2);
+    return speed;
   }
 
  private:
@@ -57,6 +65,17 @@ class Bench {
     engine_.forward(segments, {logits_.data(), rows, engine_.model().vocabulary_size()});
   }
 
+  // Of batches in which each sequence gives `tokens` tokens that look at `positions` on average, and asks for `logits`.
+  void add_shares(Speed& speed, double tokens, double logits, double positions) const {
+    const double sequences = double(caches_.size()), batches = speed.tokens_per_second / (tokens * sequences);
+    const double cache = double(caches_[0]->bytes_used()) / double(caches_[0]->used()) * (positions + tokens / 2);
+    const double bytes = double(work_.weight_bytes) + sequences * cache;
+    const double products = sequences * (tokens * (work_.multiply_adds + positions * work_.attention_multiply_adds) +
+                                         logits * work_.output_multiply_adds);
+    speed.bandwidth_share = batches * bytes / machine_.bandwidth;
+    speed.arithmetic_share = batches * products / machine_.arithmetic;
+  }
+
   Speed measure(std::string name, std::size_t tokens, const std::function<void()>& run) {
     if (options_.depth) name += fmt::format(" @ d{}", options_.depth);
     if (options_.batch > 1) name += fmt::format(" x{}", options_.batch);
@@ -69,15 +88,14 @@ class Bench {
       const std::chrono::duration<double> took = std::chrono::steady_clock::now() - start;
       if (i > 0) speed.runs.push_back(double(tokens * caches_.size()) / took.count());
     }
-    std::vector<double> sorted(speed.runs);
-    std::sort(sorted.begin(), sorted.end());
-    const std::size_t half = sorted.size() / 2;
-    speed.tokens_per_second = sorted.size() % 2 ? sorted[half] : (sorted[half - 1] + sorted[half]) / 2;
+    speed.tokens_per_second = median(speed.runs);
     return speed;
   }
 
   engine::Engine& engine_;
   const SpeedOptions& options_;
+  const Machine& machine_;
+  Work work_;
   std::vector<std::unique_ptr<model::KvCache>> caches_;
   std::vector<float> logits_;
   std::vector<Token> tokens_;
@@ -85,9 +103,9 @@ class Bench {
 
 }  // namespace
 
-std::vector<Speed> measure_speed(engine::Engine& engine, const SpeedOptions& options) {
+std::vector<Speed> measure_speed(engine::Engine& engine, const SpeedOptions& options, const Machine& machine) {
   if (engine.model().is_encoder()) throw Error(Code::unsupported, "an encoder generates nothing");
-  Bench bench(engine, options);
+  Bench bench(engine, options, machine);
   std::vector<Speed> results;
   if (options.prompt) results.push_back(bench.prompt());
   if (options.generate) results.push_back(bench.generation());

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "engine/engine.h"
+#include "evaluate/machine.h"
 
 namespace hearth::evaluate {
 
@@ -20,11 +21,15 @@ struct Speed {
   std::string test;              // "pp512", "tg64", "tg64 @ d2048", "tg64 x16"
   double tokens_per_second = 0;  // median of the runs, all sequences together
   std::vector<double> runs;
+  // What the model made the machine do, of what the machine was measured to do at best just before: bytes of weights
+  // and cache read, and multiplications (the engine's are of 8 bits where a file's format allows, so that they may pass
+  // 1).
+  double bandwidth_share = 0, arithmetic_share = 0;
 };
 
 // Random tokens of a fixed seed; nothing is drawn from the logits, as in llama-bench. Throws too_long where depth and
 // tokens do not fit the engine's context.
-std::vector<Speed> measure_speed(engine::Engine& engine, const SpeedOptions& options);
+std::vector<Speed> measure_speed(engine::Engine& engine, const SpeedOptions& options, const Machine& machine);
 
 // The most memory this process has had resident, in bytes.
 std::size_t peak_memory();

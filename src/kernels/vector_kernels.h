@@ -49,6 +49,9 @@ struct VectorKernels {
   void (*softmax)(float* x, std::size_t count);
   void (*log_softmax)(float* x, std::size_t count);
 
+  // Multiplies and adds in registers alone, `rounds` times over, to measure the processor; tells how many it did.
+  std::size_t (*multiply_add)(std::size_t rounds);
+
   // As in ops/norm.h; weight and bias may be null, y may be x.
   void (*rms_norm)(const float* x, const float* weight, float epsilon, std::size_t width, float* y);
   void (*layer_norm)(const float* x, const float* weight, const float* bias, float epsilon, std::size_t width,

@@ -10,6 +10,7 @@ import struct
 import subprocess
 import sys
 import tempfile
+import time
 import unittest
 
 HEARTH = pathlib.Path(sys.argv.pop(1)).resolve()
@@ -162,9 +163,65 @@ class Smol(Case):
         self.assertEqual(result["tokens"], 255)
         self.assertLess(result["perplexity"], 30)
 
+    def test_perplexity_against(self):
+        text = SHARED / "data/text/wikitext2-valid.txt"
+        result = json.loads(self.works("perplexity", SMOL, "--file", text, "--chunks", "1", "--context", "64", "--against", SMOL, "--json"))
+        self.assertLess(result["against"]["kl_divergence"], 1e-5)
+        self.assertEqual(result["against"]["top_token_agreement"], 1)
+        self.fails(1, "perplexity", SMOL, "--file", text, "--context", "100000", says="100000")
+        self.fails(1, "perplexity", SMOL, "--file", "/nowhere.txt", says="/nowhere.txt")
+
+    def test_evaluate(self):
+        with tempfile.TemporaryDirectory() as folder:
+            folder = pathlib.Path(folder)
+            items, out = folder / "items.jsonl", folder / "out.json"
+            printed = json.loads(self.works("evaluate", SMOL, "--data", SHARED / "data/eval", "--tasks", "openbookqa,boolq", "--limit", "2",
+                                            "--items", items, "--out", out, "--json"))
+            self.assertEqual(printed, json.loads(out.read_text()))
+            self.assertEqual(sorted(printed["results"]), ["boolq", "openbookqa"])
+            self.assertIn("acc_norm_stderr,none", printed["results"]["openbookqa"])
+            rows = [json.loads(line) for line in items.read_text().splitlines()]
+            self.assertEqual([row["id"] for row in rows], ["openbookqa-0", "openbookqa-2", "boolq-0", "boolq-2"])
+            self.assertEqual([len(row["loglikelihood"]) for row in rows], [4, 4, 2, 2])
+            self.assertEqual(sorted(path.name for path in folder.iterdir()), ["items.jsonl", "out.json"])
+            self.assertIn("rows/s", self.works("evaluate", SMOL, "--data", SHARED / "data/eval", "--tasks", "piqa", "--limit", "1", "--shots", "1"))
+
+    def test_evaluate_goes_on_after_a_kill(self):
+        with tempfile.TemporaryDirectory() as folder:
+            items = pathlib.Path(folder) / "items.jsonl"
+            command = [HEARTH, "evaluate", SMOL, "--data", SHARED / "data/eval", "--tasks", "openbookqa", "--limit", "16", "--batch", "2",
+                       "--items", items, "--json"]
+            child = subprocess.Popen(list(map(str, command)), stdout=subprocess.DEVNULL)
+            part = pathlib.Path(f"{items}.part")
+            while child.poll() is None and not (part.exists() and part.read_text().count("\n") > 4):
+                time.sleep(0.02)
+            child.kill()
+            child.wait()
+            self.assertFalse(items.exists())
+            self.assertTrue(part.exists(), "it ended before it could be killed")
+            result = json.loads(self.works(*command[1:]))
+            self.assertGreaterEqual(result["rows"]["kept"], 4)
+            self.assertEqual(result["rows"]["kept"] + result["rows"]["scored"], 16)
+            self.assertEqual(len(items.read_text().splitlines()), 16)
+
+    def test_evaluate_bad_input(self):
+        with tempfile.TemporaryDirectory() as folder:
+            folder = pathlib.Path(folder)
+            self.fails(1, "evaluate", SMOL, "--data", folder, says=str(folder))
+            self.fails(1, "evaluate", SMOL, "--data", "/nowhere", says="/nowhere")
+            self.fails(2, "evaluate", SMOL, "--data", folder, "--tasks", "flying", says="flying")
+            (folder / "piqa.jsonl").write_text('{"goal": "g", "choices": ["a", "b"], "gold": 0}\n{"goal": "g", "choices": ["a", "b"]}\n')
+            self.fails(1, "evaluate", SMOL, "--data", folder, says='"gold" is missing, ' + str(folder / "piqa.jsonl") + " row 2")
+            (folder / "mine.json").write_text('{"task": "mine"}')
+            self.fails(1, "evaluate", SMOL, "--data", folder, "--task-file", folder / "mine.json", says="mine.json")
+
     def test_bench(self):
         results = json.loads(self.works("bench", SMOL, "-p", "16", "-n", "4", "--repeat", "1", "--json"))["results"]
         self.assertEqual([r["test"] for r in results], ["pp16", "tg4"])
+        self.assertTrue(all(0 < r["bandwidth_share"] and 0 < r["arithmetic_share"] for r in results), results)
+        results = json.loads(self.works("bench", SMOL, "-p", "0", "-n", "4", "--depth", "8", "--batch", "3", "--repeat", "1", "--json"))["results"]
+        self.assertEqual([r["test"] for r in results], ["tg4 @ d8 x3"])
+        self.fails(1, "bench", SMOL, "--depth", "18446744073709551615", says="context")
 
     def test_inspect(self):
         document = json.loads(self.works("inspect", SMOL, "--tensors", "--json"))

@@ -73,6 +73,20 @@ float sum_terms(std::size_t count, Term term) {
   return V::sum(V::add(V::add(partial[0], partial[1]), V::add(partial[2], partial[3])));
 }
 
+// Independent chains, as many as hide an instruction's latency.
+template <class V>
+std::size_t multiply_add(std::size_t rounds) {
+  constexpr std::size_t chains = 12;
+  typename V::Float sums[chains];
+  for (auto& sum : sums) sum = V::splat(1.0f);
+  const auto factor = V::splat(0.999f), step = V::splat(0.001f);
+  for (std::size_t i = 0; i < rounds; ++i)
+    for (auto& sum : sums) sum = V::fma(sum, factor, step);
+  float total = 0;
+  for (const auto& sum : sums) total += V::sum(sum);
+  return total > 0 ? rounds * chains * V::lanes : 0;  // always: so that the loop cannot be left out
+}
+
 template <class V>
 float maximum_of_row(const float* x, std::size_t count) {
   float maximum = -__builtin_inff();

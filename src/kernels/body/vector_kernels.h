@@ -23,6 +23,7 @@ constexpr VectorKernels vector_kernels() {
       .softcap = softcap_row<V>,
       .softmax = softmax_row<V>,
       .log_softmax = log_softmax_row<V>,
+      .multiply_add = multiply_add<V>,
       .rms_norm = rms_norm_row<V>,
       .layer_norm = layer_norm_row<V>,
       .rope_angles = rope_angles<V>,

@@ -1,0 +1,260 @@
+#include "evaluate/evaluation.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+
+#include "base/error.h"
+#include "engine/score.h"
+#include "evaluate/data_set.h"
+#include "evaluate/journal.h"
+#include "evaluate/python_space.h"
+#include "evaluate/shots.h"
+
+namespace hearth::evaluate {
+
+namespace {
+
+// Tokens of context and continuation, cut where lm-evaluation-harness cuts them.
+class Encoder {
+ public:
+  Encoder(const engine::Engine& engine) : tokenizer_(engine.tokenizer()), context_length_(engine.context_length()) {}
+
+  engine::Continuation encode(std::string_view context, std::string continuation) {
+    const std::string_view stripped = strip_end(context);
+    continuation.insert(0, context.substr(stripped.size()));
+    engine::Continuation one;
+    if (stripped.empty()) {
+      one.tokens = {prefix()};
+      const auto rest = tokenizer_.encode(continuation, {.add_special = false});
+      one.tokens.insert(one.tokens.end(), rest.begin(), rest.end());
+      one.from = 1;
+    } else {
+      if (stripped != context_) {
+        context_ = stripped;
+        context_tokens_ = with_bos(stripped).size();
+      }
+      one.tokens = with_bos(context_ + continuation);
+      one.from = context_tokens_;
+    }
+    if (one.from >= one.tokens.size()) throw Error(Code::bad_input, "a choice adds no token to its context");
+    if (const std::size_t room = context_length_ + 1; one.tokens.size() > room) {  // the end of a long context counts
+      const std::size_t over = one.tokens.size() - room;
+      if (over >= one.from)
+        throw Error(Code::too_long, fmt::format("a choice has {} tokens and the context holds {}",
+                                                one.tokens.size() - one.from, context_length_));
+      one.tokens.erase(one.tokens.begin(), one.tokens.begin() + std::ptrdiff_t(over));
+      one.from -= over;
+    }
+    return one;
+  }
+
+ private:
+  std::vector<Token> with_bos(std::string_view text) const {
+    auto tokens = tokenizer_.encode(text, {.add_special = false});
+    if (tokenizer_.adds_bos() && tokenizer_.bos() != no_token) tokens.insert(tokens.begin(), tokenizer_.bos());
+    return tokens;
+  }
+  Token prefix() const {
+    const Token token = tokenizer_.bos() != no_token ? tokenizer_.bos() : tokenizer_.eos();
+    if (token == no_token) throw Error(Code::bad_input, "the context is empty and the model has no first token");
+    return token;
+  }
+
+  const text::Tokenizer& tokenizer_;
+  std::size_t context_length_;
+  std::string context_;
+  std::size_t context_tokens_ = 0;
+};
+
+// A task, its data, and what came of it.
+struct Run {
+  const Task* task;
+  std::vector<DataRow> rows;
+  std::vector<DataRow> shot_rows;  // empty: the rows themselves
+  std::vector<Example> examples;
+  std::vector<std::uint64_t> fingerprints;
+  TaskResult result;
+};
+
+std::vector<const Task*> choose(const std::vector<Task>& library, const std::vector<std::string>& names) {
+  std::vector<const Task*> chosen;
+  for (const std::string& name : names) {
+    const auto at = std::find_if(library.begin(), library.end(), [&](const Task& task) { return task.name() == name; });
+    if (at == library.end()) {
+      std::vector<std::string> known;
+      for (const Task& task : library) known.push_back(task.name());
+      throw Error(Code::usage, fmt::format("there is no task \"{}\"", name), {},
+                  fmt::format("known are {}", fmt::join(known, ", ")));
+    }
+    if (std::find(chosen.begin(), chosen.end(), &*at) == chosen.end()) chosen.push_back(&*at);
+  }
+  return chosen;
+}
+
+std::vector<Run> load(const std::vector<Task>& library, const EvaluationOptions& options) {
+  std::vector<const Task*> tasks = choose(library, options.tasks);
+  const bool all = tasks.empty();
+  if (all)
+    for (const Task& task : library) tasks.push_back(&task);
+  const bool only = tasks.size() == 1;
+  std::vector<Run> runs;
+  for (const Task* task : tasks) {
+    const auto files = scored_files(*task, options.data, only);
+    if (files.empty()) {
+      if (all) continue;
+      throw Error(Code::not_found, fmt::format("no rows for task {}", task->name()), options.data.string(),
+                  fmt::format("put them in {}.jsonl", task->name()));
+    }
+    Run run{task, read_rows(files), {}, {}, {}, {}};
+    if (options.shots > 0)
+      if (const auto training = training_files(*task, options.data, only); !training.empty())
+        run.shot_rows = read_rows(training);
+    runs.push_back(std::move(run));
+  }
+  if (runs.empty())
+    throw Error(Code::not_found, "no task's rows are in the folder", options.data.string(),
+                "a task's file is TASK.jsonl, such as piqa.jsonl");
+  return runs;
+}
+
+// Renders and checks every row that will be scored.
+void prepare(Run& run, const EvaluationOptions& options) {
+  run.result.name = run.task->name();
+  run.result.version = run.task->version();
+  run.result.reports_acc_norm = run.task->reports_acc_norm();
+  run.result.available = run.rows.size();
+  const std::size_t count = options.limit ? std::min(options.limit, run.rows.size()) : run.rows.size();
+  for (std::size_t i = 0; i < count; ++i)
+    run.examples.push_back(at_row(run.rows[i], [&] { return run.task->example(run.rows[i].row); }));
+  add_shots(*run.task, run.examples, run.rows, run.shot_rows, options.shots, options.seed);
+  for (const Example& example : run.examples) {
+    std::uint64_t mark = fingerprint(run.task->name());
+    for (const Choice& choice : example.choices)
+      mark = fingerprint(choice.continuation, fingerprint("\x1f", fingerprint(choice.context, mark)));
+    run.fingerprints.push_back(mark);
+  }
+}
+
+Item judge(const Run& run, std::size_t index, const std::vector<double>& logs) {
+  const Example& example = run.examples[index];
+  const Row& row = run.rows[index].row;
+  Item item;
+  item.id = fmt::format("{}-{}", run.task->name(), index);
+  item.row = index;
+  item.gold = example.gold;
+  if (const auto id = row.find("id"); id != row.end() && (id->is_string() || id->is_number()))
+    item.id = id->is_string() ? id->get<std::string>() : id->dump();
+  item.loglikelihood = logs;
+  for (const Choice& choice : example.choices) item.bytes.push_back(choice.bytes);
+  std::vector<double> normalised;
+  for (std::size_t i = 0; i < logs.size(); ++i) normalised.push_back(logs[i] / double(item.bytes[i]));
+  const auto best = [](const std::vector<double>& of) {
+    return std::size_t(std::max_element(of.begin(), of.end()) - of.begin());
+  };
+  item.acc = best(logs) == item.gold;
+  item.acc_norm = best(normalised) == item.gold;
+  return item;
+}
+
+// What the log-likelihoods depend on besides the text.
+std::string subject_of(const engine::Engine& engine) {
+  std::uint64_t mark = fingerprint("");
+  for (const gguf::Tensor& tensor : engine.model().file().tensors()) {
+    const auto sample = tensor.data.first(std::min<std::size_t>(tensor.data.size(), 512));
+    mark = fingerprint({reinterpret_cast<const char*>(sample.data()), sample.size()}, fingerprint(tensor.name, mark));
+  }
+  return fmt::format("{:016x} {} context {} cache {}", mark, engine.model().file().bytes(), engine.context_length(),
+                     int(engine.options().kv_type));
+}
+
+class Scoring {
+ public:
+  Scoring(engine::Engine& engine, Journal& journal, Evaluation& evaluation)
+      : engine_(engine), encoder_(engine), journal_(journal), evaluation_(evaluation) {}
+
+  // Rows [begin, end) of `run`: from the journal, or scored now.
+  void score(Run& run, std::size_t begin, std::size_t end) {
+    std::vector<std::vector<engine::Continuation>> groups;
+    std::vector<std::size_t> which;
+    std::vector<std::vector<double>> logs(end - begin);
+    for (std::size_t i = begin; i < end; ++i) {
+      const Example& example = run.examples[i];
+      const auto* const kept = journal_.find(run.fingerprints[i]);
+      if (kept && kept->size() == example.choices.size()) {
+        logs[i - begin] = *kept;
+        ++evaluation_.kept;
+        continue;
+      }
+      which.push_back(i);
+      groups.emplace_back();
+      at_row(run.rows[i], [&] {
+        for (const Choice& choice : example.choices)
+          groups.back().push_back(
+              encoder_.encode(choice.context, std::string(Task::target_delimiter) + choice.continuation));
+      });
+      for (const auto& one : groups.back()) evaluation_.tokens += one.tokens.size();
+    }
+    const auto results = engine::score(engine_, groups);
+    for (std::size_t j = 0; j < which.size(); ++j) {
+      auto& row = logs[which[j] - begin];
+      for (const engine::Likelihood& likelihood : results[j]) row.push_back(likelihood.log);
+      journal_.add(run.fingerprints[which[j]], row);
+    }
+    journal_.flush();
+    evaluation_.rows += which.size();
+    for (std::size_t i = begin; i < end; ++i) {
+      Item item = judge(run, i, logs[i - begin]);
+      run.result.acc.add(item.acc);
+      run.result.acc_norm.add(item.acc_norm);
+      run.result.items.push_back(std::move(item));
+    }
+  }
+
+ private:
+  engine::Engine& engine_;
+  Encoder encoder_;
+  Journal& journal_;
+  Evaluation& evaluation_;
+};
+
+}  // namespace
+
+double Evaluation::average() const {
+  double sum = 0;
+  for (const TaskResult& task : tasks) sum += task.main().value();
+  return tasks.empty() ? 0 : sum / double(tasks.size());
+}
+
+double Evaluation::average_error() const {
+  double squares = 0;
+  for (const TaskResult& task : tasks) squares += task.main().error() * task.main().error();
+  return tasks.empty() ? 0 : std::sqrt(squares) / double(tasks.size());
+}
+
+Evaluation evaluate(engine::Engine& engine, const std::vector<Task>& library, const EvaluationOptions& options,
+                    const std::function<bool(const std::string&, std::size_t, std::size_t)>& progress) {
+  if (engine.model().is_encoder()) throw Error(Code::unsupported, "an encoder weighs no continuations");
+  std::vector<Run> runs = load(library, options);
+  for (Run& run : runs) prepare(run, options);
+
+  Evaluation evaluation;
+  Journal journal(options.journal, subject_of(engine));
+  Scoring scoring(engine, journal, evaluation);
+  const auto start = std::chrono::steady_clock::now();
+  for (Run& run : runs) {
+    const std::size_t count = run.examples.size();
+    for (std::size_t begin = 0; begin < count; begin += options.rows_at_once) {
+      const std::size_t end = std::min(begin + options.rows_at_once, count);
+      scoring.score(run, begin, end);
+      if (progress && !progress(run.task->name(), end, count)) throw Error(Code::cancelled, "interrupted");
+    }
+    evaluation.tasks.push_back(std::move(run.result));
+  }
+  evaluation.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  journal.remove();
+  return evaluation;
+}
+
+}  // namespace hearth::evaluate

@@ -1,0 +1,40 @@
+// Finished rows of an evaluation, kept on disk as it goes, so that a run that was killed goes on where it was.
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "evaluate/task.h"
+
+namespace hearth::evaluate {
+
+// Sixty-four bits of a text (FNV-1a), to tell inputs apart.
+std::uint64_t fingerprint(std::string_view text, std::uint64_t start = 0xcbf29ce484222325u);
+
+// A file of JSON lines: the first names what was measured (`subject`), each other a finished row's log-likelihoods
+// under the fingerprint of its text. A half-written last line, or a file of another subject, counts for nothing.
+class Journal {
+ public:
+  // Opens or starts the file; an empty path keeps nothing. Throws io.
+  Journal(std::filesystem::path path, const std::string& subject);
+  ~Journal();
+  Journal(const Journal&) = delete;
+  Journal& operator=(const Journal&) = delete;
+
+  const std::vector<double>* find(std::uint64_t row) const;
+  void add(std::uint64_t row, const std::vector<double>& loglikelihoods);
+  void flush();   // what was added is in the file's hands
+  void remove();  // the run is complete
+  std::size_t kept() const noexcept { return rows_.size(); }
+
+ private:
+  void write(const std::string& text);
+  std::filesystem::path path_;
+  int file_ = -1;
+  std::string waiting_;
+  std::unordered_map<std::uint64_t, std::vector<double>> rows_;
+};
+
+}  // namespace hearth::evaluate
