@@ -105,7 +105,7 @@ struct Gold {
       return inside(std::size_t(at - among.begin()), choices);
     }
     if (value.is_boolean()) return inside(value.get<bool>(), choices);
-    if (value.is_number_unsigned()) return inside(value.get<std::size_t>(), choices);
+    if (value.is_number_integer() && value >= 0) return inside(value.get<std::size_t>(), choices);
     if (value.is_string()) {
       const auto& text = value.get_ref<const std::string&>();
       std::size_t number = 0;

@@ -38,8 +38,8 @@ TEST(Evaluation, AgreesWithTheReference) {
   std::map<std::string, Row> reference;
   std::ifstream file(tests::shared() / "conformance/eval_reference_smollm2.jsonl");
   for (std::string line; std::getline(file, line);) {
-    Row row = Row::parse(line);
-    reference[row["id"]] = std::move(row);
+    const Row row = Row::parse(line);
+    reference[row["id"]] = row;
   }
   const auto result = evaluate(smol(), builtin_tasks(), {.data = data(), .limit = all ? 50 : rows_of_each});
   ASSERT_EQ(result.tasks.size(), 7u);

@@ -59,7 +59,7 @@ TEST(Task, Piqa) {
 TEST(Task, Hellaswag) {
   const Example got = example("hellaswag", R"({"activity_label": "Home", "ctx_a": "A [step] man. [title] How",
       "ctx_b": "he McX", "ctx": "unused", "endings": [" goes [substeps] away.  ", "stays.", "c", "d"], "label": "3"})");
-  EXPECT_EQ(got.choices[0].context, "Home: A man. . How He mcx");
+  EXPECT_EQ(got.choices[0].context, "Home: A man.. How He mcx");
   EXPECT_EQ(got.choices[0].continuation, "goes away.");
   EXPECT_EQ(got.gold, 3u);
   const Example joined = example("hellaswag", R"({"activity_label": "Home", "ctx": "A man. he", "endings": ["a", "b"],
