@@ -12,7 +12,7 @@ namespace hearth::text {
 struct TemplateLimits {
   std::size_t steps = 5'000'000;   // evaluated nodes
   std::size_t output = 64u << 20;  // bytes, of the text and of any one string made on the way
-  std::size_t depth = 200;         // nested expressions, blocks and macro calls
+  std::size_t depth = 500;         // nested expressions, blocks and macro calls, while it runs
 };
 
 class ChatTemplate {

@@ -17,8 +17,9 @@ std::shared_ptr<Scope> Evaluator::scope(std::shared_ptr<Scope> around, const std
 
 Value Evaluator::name(Symbol symbol) {
   for (Scope* at = scope_.get(); at; at = at->around.get()) {
+    runtime_.step(at->variables.size() / 64);
     if (const Value* found = at->find(symbol)) return *found;
-    if (at->hidden && std::find(at->hidden->begin(), at->hidden->end(), symbol) != at->hidden->end())
+    if (at->hidden && std::binary_search(at->hidden->begin(), at->hidden->end(), symbol))
       return Value::undefined(fmt::format("'{}' is undefined", syntax_.symbols[static_cast<std::size_t>(symbol)]));
   }
   const auto& given = context_[static_cast<std::size_t>(symbol)];

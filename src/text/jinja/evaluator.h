@@ -54,6 +54,7 @@ class Evaluator {
   Flow loop(const Statement& statement, const Value& iterable, Int depth, std::string& out);
   Value passing(const Statement& statement, const Value& iterable);  // what the loop's `if` lets through
   void output(const Statement& statement, std::string& out);
+  void write(const Value& made, std::string& out);
   void call_block(const Statement& statement, std::string& out);
   Value macro(const Statement& statement);
   Value invoke(const Statement& macro, const std::shared_ptr<Scope>& around, Arguments& arguments);

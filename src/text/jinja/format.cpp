@@ -71,7 +71,8 @@ std::string show_number(Runtime& runtime, const Spec& spec, const Value& value) 
   if (value.is_integral() && (type == 0 || std::string_view("dnbxXo").find(type) != std::string_view::npos)) {
     const bool minus = value.integer() < 0;
     using Wide = unsigned __int128;
-    Wide rest = minus ? Wide{0} - static_cast<Wide>(value.integer()) : static_cast<Wide>(value.integer());
+    Wide rest = static_cast<Wide>(value.integer());
+    if (minus) rest = Wide{0} - rest;
     const unsigned base = type == 'b' ? 2 : type == 'o' ? 8 : type == 'x' || type == 'X' ? 16 : 10;
     do {
       body.push_back((type == 'X' ? "0123456789ABCDEF" : "0123456789abcdef")[static_cast<unsigned>(rest % base)]);
@@ -152,8 +153,8 @@ class PercentFormat {
       runtime_.step();
       runtime_.append(out, field());
     }
-    const bool all = arguments_.is(Kind::tuple) ? next_ >= arguments_.as<Sequence>().items.size()
-                                                : next_ > 0 || arguments_.is(Kind::dict) || arguments_.is(Kind::list);
+    const bool keyed = arguments_.is(Kind::dict) || arguments_.is(Kind::list) || arguments_.is_undefined();
+    const bool all = arguments_.is(Kind::tuple) ? next_ >= arguments_.as<Sequence>().items.size() : next_ > 0 || keyed;
     if (!all) runtime_.fail("not all arguments converted during string formatting");
     return out;
   }

@@ -90,6 +90,7 @@ Value floats(Runtime& runtime, Arithmetic operation, double a, double b) {
     case Arithmetic::floor_divide: {
       if (b == 0) runtime.fail("float floor division by zero");
       const double whole = (a - remainder()) / b;
+      if (whole == 0) return Value::floating(std::copysign(0.0, a / b));
       const double down = std::floor(whole);
       return Value::floating(whole - down > 0.5 ? down + 1 : down);
     }
@@ -161,8 +162,7 @@ Value arithmetic(Runtime& runtime, Arithmetic operation, const Value& left, cons
     if (repeats(left) && right.is_integral()) return repeated(runtime, left, right.integer());
     if (repeats(right) && left.is_integral()) return repeated(runtime, right, left.integer());
   }
-  if (operation == Arithmetic::modulo && left.is_text() && !right.is_undefined())
-    return percent_format(runtime, left, right);
+  if (operation == Arithmetic::modulo && left.is_text()) return percent_format(runtime, left, right);
   mismatch(runtime, signs[static_cast<int>(operation)], left, right);
 }
 
@@ -380,12 +380,10 @@ Value item_of(Runtime& runtime, const Value& value, const Value& key) {
 
 Value slice_of(Runtime& runtime, const Value& value, const Value& start, const Value& stop, const Value& step) {
   if (value.is_undefined()) runtime.fail(value.text());
-  if (!(repeats(value) || value.is(Kind::range)))
-    return Value::undefined(fmt::format("{} object has no slices", type_name(value)));
+  if (!(repeats(value) || value.is(Kind::range))) runtime.fail(fmt::format("{} has no slices", type_name(value)));
   for (const Value* bound : {&start, &stop, &step})
-    if (!bound->is_none() && !bound->is_integral()) {
-      return Value::undefined(fmt::format("slice indices must be integers or None, not {}", type_name(*bound)));
-    }
+    if (!bound->is_none() && !bound->is_integral())
+      runtime.fail(fmt::format("slice indices must be integers or None, not {}", type_name(*bound)));
   const auto size = static_cast<Int>(*length_of(value));
   const Int stride = step.is_none() ? 1 : step.integer();
   if (stride == 0) runtime.fail("slice step cannot be zero");

@@ -184,6 +184,7 @@ void Parser::signature(Statement& macro) {
   expect_sign("(");
   while (!is_sign(")")) {
     if (!macro.parameters.empty()) expect_sign(",");
+    if (macro.parameters.size() == 1000) fail("a macro of more than 1000 parameters");
     Parameter parameter{-1, expect_any_name(), nullptr};
     parameter.symbol = syntax_.symbol(parameter.name);
     if (skip_sign("="))
@@ -287,7 +288,9 @@ Parser::StatementPtr Parser::parse_jump() {
 Parser::StatementPtr Parser::parse_refused() {
   auto made = make(Do::refuse);
   made->text = fmt::format("a chat template stands alone: '{}' is not supported", current().text);
+  const bool has_body = is_name("autoescape");
   while (!is(TokenType::block_end) && !is(TokenType::end)) take();
+  if (has_body) block_to("endautoescape");
   return made;
 }
 

@@ -63,7 +63,7 @@ void Runtime::remember(const std::shared_ptr<Object>& object) {
 Value Runtime::text(std::string value, bool markup) {
   may_make(static_cast<Int>(value.size()));
   work(value.size());
-  const std::size_t bytes = value.size() + sizeof(Text);
+  const std::size_t bytes = value.size() + sizeof(Text) + 64;
   return Value::of(Kind::text, own(std::make_unique<Text>(std::move(value), markup), bytes));
 }
 

@@ -2,6 +2,7 @@
 // until it is set, whatever the context holds; inner scopes see it so too. [jinja2 idtracking.py]
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <functional>
 #include <unordered_map>
 #include <unordered_set>
@@ -73,6 +74,7 @@ struct Layer {
     std::vector<Symbol> names;
     for (const auto& [name, how] : loads)
       if (how == Load::undefined) names.push_back(name);
+    std::sort(names.begin(), names.end());
     return names;
   }
 };
@@ -210,12 +212,12 @@ class Analysis {
       inner(layer, branch.body, true);
     }
     if (statement.what == Do::branch) return;
+    if (statement.what == Do::loop) forbid_loop(statement);
     if (statement.body.empty() && statement.otherwise.empty()) return;
     Layer scope;
     scope.outer = statement.outermost ? nullptr : &layer;
     if (statement.what == Do::loop) {
       statement.uses_loop = statement.recursive || reads(statement.body, loop_);
-      forbid_loop(statement);
       if (statement.uses_loop) scope.declare(loop_);
       store(scope, *statement.target, true);
       Layer otherwise;

@@ -24,7 +24,6 @@ std::string name_in(Runtime& runtime, const Value& name, std::string_view what) 
 // Made when the first item is asked for: what is wrong with the arguments shows then, and not before.
 template <class Make>
 Value lazily(Runtime& runtime, const Value& source, Make make) {
-  if (!truthy(source)) return nothing(runtime);
   struct State {
     std::optional<Iterator> iterator;
     std::function<std::optional<Value>(Runtime&, Value)> change;  // nothing: the item is left out
@@ -63,6 +62,7 @@ Change mapping(Runtime& runtime, Given given) {
 }
 
 Value map(Runtime& runtime, const Value& value, Given given) {
+  if (!truthy(value)) return nothing(runtime);
   return lazily(runtime, value, [given](Runtime& r) { return mapping(r, given); });
 }
 
@@ -90,6 +90,7 @@ Change selection(Runtime& runtime, Given given, bool by_attribute, bool keep) {
 
 template <bool by_attribute, bool keep>
 Value select(Runtime& runtime, const Value& value, Given given) {
+  if (!truthy(value)) return nothing(runtime);
   return lazily(runtime, value, [given](Runtime& r) { return selection(r, given, by_attribute, keep); });
 }
 

@@ -28,6 +28,7 @@ AttributePath::AttributePath(Runtime& runtime, const Value& path) {
 
 Value AttributePath::of(Runtime& runtime, Value item, const Value* absent) const {
   for (const Value& part : parts_) {
+    runtime.step();
     item = item_of(runtime, item, part);
     if (absent && item.is_undefined()) item = *absent;
   }
@@ -42,17 +43,12 @@ namespace {
 
 using Given = const Arguments&;
 
-// Sorts stably by keys that are compared one after another.
-Values sorted(Runtime& runtime, const Values& items, const std::vector<Values>& keys, bool reverse) {
+Values sorted(Runtime& runtime, const Values& items, const Values& keys, bool reverse) {
   std::vector<std::size_t> order(items.size());
   for (std::size_t i = 0; i < order.size(); ++i) order[i] = i;
-  const auto before = [&](std::size_t a, std::size_t b) {
-    for (std::size_t i = 0; i < keys[a].size(); ++i)
-      if (!equal(runtime, keys[a][i], keys[b][i])) return less(runtime, keys[a][i], keys[b][i]);
-    return false;
-  };
   if (reverse) std::reverse(order.begin(), order.end());
-  std::stable_sort(order.begin(), order.end(), before);
+  std::stable_sort(order.begin(), order.end(),
+                   [&](std::size_t a, std::size_t b) { return less(runtime, keys[a], keys[b]); });
   if (reverse) std::reverse(order.begin(), order.end());
   Values out;
   for (const std::size_t i : order) out.push_back(items[i]);
@@ -73,14 +69,14 @@ Value sort(Runtime& runtime, const Value& value, Given given) {
     paths.emplace_back(runtime, bound[2]);
   }
   const Values items = to_values(runtime, value);
-  std::vector<Values> keys;
+  Values keys;
   for (const Value& item : items) {
     Values key;
     for (const AttributePath& path : paths) {
       Value part = path.of(runtime, item);
       key.push_back(bound.flag(1) ? part : ignoring_case(runtime, part));
     }
-    keys.push_back(std::move(key));
+    keys.push_back(runtime.list(std::move(key)));
   }
   return runtime.list(sorted(runtime, items, keys, bound.flag(0)));
 }
@@ -94,11 +90,11 @@ Value dict_sort(Runtime& runtime, const Value& value, Given given) {
     runtime.fail(fmt::format("dictsort takes a dict, not {}", type_name(value)));
   }
   Values items;
-  std::vector<Values> keys;
+  Values keys;
   for (const auto& [key, item] : value.as<Dict>().entries) {
     items.push_back(runtime.tuple({key, item}));
     const Value& part = by == "key" ? key : item;
-    keys.push_back({bound.flag(0) ? part : ignoring_case(runtime, part)});
+    keys.push_back(bound.flag(0) ? part : ignoring_case(runtime, part));
   }
   return runtime.list(sorted(runtime, items, keys, bound.flag(2)));
 }
@@ -110,8 +106,8 @@ Value group_by(Runtime& runtime, const Value& value, Given given) {
   const auto key_of = [&](const Value& item) { return path.of(runtime, item, absent); };
   const auto compared = [&](const Value& key) { return bound.flag(2) ? key : ignoring_case(runtime, key); };
   Values items = to_values(runtime, value);
-  std::vector<Values> keys;
-  for (const Value& item : items) keys.push_back({compared(key_of(item))});
+  Values keys;
+  for (const Value& item : items) keys.push_back(compared(key_of(item)));
   items = sorted(runtime, items, keys, false);
   Values groups, group;
   Value key;
@@ -161,7 +157,6 @@ Value first(Runtime& runtime, const Value& value, Given given) {
 
 Value last(Runtime& runtime, const Value& value, Given given) {
   const Bound none(runtime, "last", given, {});
-  if (value.is_undefined()) runtime.fail(value.text());
   if (!length_of(value)) runtime.fail(fmt::format("'{}' object is not reversible", type_name(value)));
   if (value.is(Kind::text) || value.is(Kind::range) || value.is(Kind::list) || value.is(Kind::tuple)) {
     const Value item = item_of(runtime, value, Value::integer(-1));

@@ -151,7 +151,7 @@ Evaluator::Flow Evaluator::filtered(const Statement& statement, std::string& out
   std::string text;
   if (const Flow flow = run(statement.body, text); flow != Flow::on) return flow;
   piped_ = runtime_.text(std::move(text));
-  runtime_.append(out, str(runtime_, evaluate(*statement.expressions[0])));
+  write(evaluate(*statement.expressions[0]), out);
   return Flow::on;
 }
 
@@ -169,7 +169,10 @@ Evaluator::Flow Evaluator::scoped(const Statement& statement, std::string& out) 
 }
 
 void Evaluator::assign(const Expression& target, Value value) {
-  if (target.op == Op::name) return scope_->set(target.symbol, std::move(value));
+  if (target.op == Op::name) {
+    runtime_.step(scope_->variables.size() / 64);
+    return scope_->set(target.symbol, std::move(value));
+  }
   runtime_.line = target.line;
   if (target.op == Op::space_item) {
     const Value space = name(target.symbol);
@@ -232,10 +235,15 @@ Value Evaluator::macro(const Statement& statement) {
   return Value::of(Kind::thing, runtime_.thing(std::make_unique<Macro>(*this, statement, scope_)));
 }
 
+// What a filter or call block makes has to be a text.
+void Evaluator::write(const Value& made, std::string& out) {
+  if (!made.is_text()) runtime_.fail(fmt::format("the block makes a {}, not a str", type_name(made)));
+  runtime_.append(out, made.text());
+}
+
 void Evaluator::call_block(const Statement& statement, std::string& out) {
   const Value caller = macro(statement);
-  const Value made = call(*statement.expressions[0], &caller);
-  runtime_.append(out, str(runtime_, made));
+  write(call(*statement.expressions[0], &caller), out);
 }
 
 Value Evaluator::invoke(const Statement& macro, const std::shared_ptr<Scope>& around, Arguments& arguments) {
@@ -245,6 +253,7 @@ Value Evaluator::invoke(const Statement& macro, const std::shared_ptr<Scope>& ar
   const Enter inside(*this, scope(around, &macro.hidden));
   auto& named = arguments.named;
   const auto take = [&](std::string_view name) -> std::optional<Value> {
+    runtime_.step(named.size() / 64);
     const auto found = std::find_if(named.begin(), named.end(), [&](const auto& given) { return given.first == name; });
     if (found == named.end()) return std::nullopt;
     Value value = std::move(found->second);

@@ -106,7 +106,7 @@ struct Statement {
   // What the analysis finds:
   bool uses_loop = false;                                // for: the body looks at `loop`
   bool caller = false, kwargs = false, varargs = false;  // macro: the body looks at these
-  // Names that are set in the body before they are read there: until then they hide the context's. [scopes.cpp]
+  // Names that are set in the body before they are read there: until then they hide the context's. Sorted. [scopes.cpp]
   std::vector<Symbol> hidden, hidden_otherwise;
 };
 

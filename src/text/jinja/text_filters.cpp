@@ -133,14 +133,14 @@ Value center(Runtime& runtime, const Value& value, Given given) {
 
 Value truncate(Runtime& runtime, const Value& value, Given given) {
   const Bound bound(runtime, "truncate", given, {"length", "killwords", "end", "leeway"});
-  const std::string& text = text_of(runtime, value, "truncate");
   const std::string end = bound.get(2) ? bound.text(2) : "...";
   const Int length = bound.integer(0, 255), mark = static_cast<Int>(code_points(end));
   const Int leeway = bound.get(3) && !bound[3].is_none() ? bound.integer(3, 5) : 5;
   if (length < mark) runtime.fail("truncate: the length is less than that of the end");
   if (leeway < 0) runtime.fail("truncate: the leeway is negative");
-  const auto size = static_cast<Int>(value.as<Text>().length);
+  const auto size = static_cast<Int>(length_of(value).value_or(SIZE_MAX));
   if (size <= length || size - length <= leeway) return value;
+  const std::string& text = text_of(runtime, value, "truncate");
   std::string kept = text.substr(0, byte_offset(text, static_cast<std::size_t>(length - mark)));
   if (!bound.flag(1)) {
     const std::size_t space = kept.rfind(' ');

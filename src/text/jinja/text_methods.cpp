@@ -219,7 +219,7 @@ Value split_space(Runtime& runtime, Self self, Int most, bool from_right) {
   while (!rest.empty()) {
     runtime.step();
     if (most-- == 0) {
-      parts.push_back(like(runtime, self, strip(rest, from_right, !from_right)));
+      parts.push_back(like(runtime, self, rest));
       break;
     }
     std::size_t cut = from_right ? rest.size() : 0;

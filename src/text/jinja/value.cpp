@@ -101,7 +101,8 @@ std::string Thing::show(Runtime&) {
   return fmt::format("<{}>", type());
 }
 
-std::optional<Value> Space::attribute(Runtime&, std::string_view name) {
+std::optional<Value> Space::attribute(Runtime& runtime, std::string_view name) {
+  runtime.step(attributes.size() / 64);
   for (const auto& [key, value] : attributes)
     if (key == name) return value;
   return std::nullopt;
@@ -118,6 +119,7 @@ std::string Space::show(Runtime& runtime) {
 }
 
 void Space::set(Runtime& runtime, std::string_view name, Value value) {
+  runtime.step(attributes.size() / 64);
   for (auto& [key, old] : attributes)
     if (key == name) {
       const Value dropped = std::exchange(old, std::move(value));
@@ -210,7 +212,7 @@ std::optional<Value> Iterator::next(Runtime& runtime) {
       if (at_ >= text.size()) return std::nullopt;
       const std::size_t begin = at_;
       decode(text, at_);
-      return runtime.text(text.substr(begin, at_ - begin), source_.as<Text>().markup);
+      return runtime.text(text.substr(begin, at_ - begin));
     }
     case Kind::list:
     case Kind::tuple:

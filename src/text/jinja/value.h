@@ -162,7 +162,7 @@ struct Function : Thing {
 // namespace(...)
 struct Space : Thing {
   std::string_view type() const override { return "Namespace"; }
-  std::optional<Value> attribute(Runtime&, std::string_view name) override;
+  std::optional<Value> attribute(Runtime& runtime, std::string_view name) override;
   std::string show(Runtime& runtime) override;
   void set(Runtime& runtime, std::string_view name, Value value);
   void clear() override { attributes.clear(); }
