@@ -77,7 +77,7 @@ TEST(ChatTemplate, RendersPublishedTemplates) {
 }
 
 TEST(ChatTemplate, FaultsNameTheirLine) {
-  EXPECT_EQ(fault("a\n{{ x }"), "unexpected character '}', template line 2");
+  EXPECT_EQ(fault("a\n{{ x }"), "unexpected '}', template line 2");
   EXPECT_EQ(fault("{{ x.y.z }}"), "'str' object has no attribute 'y', template line 1");
   EXPECT_EQ(fault("\n\n{{ 1 + 'a' }}"), "unsupported operand types for +: 'int' and 'str', template line 3");
   EXPECT_EQ(fault("{% if x %}\n{{ raise_exception('roles must alternate') }}{% endif %}"),
@@ -89,7 +89,7 @@ TEST(ChatTemplate, FaultsNameTheirLine) {
 
 // Each is refused by what it exceeds, soon, and leaves nothing behind (the sanitized build looks).
 TEST(ChatTemplate, HarmIsBounded) {
-  const TemplateLimits limits{.steps = 300'000, .output = 1 << 20};
+  const TemplateLimits limits{.steps = 300'000, .output = 8 << 20};
   const auto expect = [&](const std::string& part, const std::string& source) {
     const std::string what = fault(source, limits);
     EXPECT_NE(what.find(part), std::string::npos) << source.substr(0, 200) << "\n" << what;
@@ -100,7 +100,7 @@ TEST(ChatTemplate, HarmIsBounded) {
     expect("nests too deeply", "{{ x" + times(100'000, more) + " }}");
   expect("nests too deeply", times(100'000, "{% if 1 %}"));
   expect("nests too deeply", "{% set " + times(100'000, "("));
-  const std::string with = "{% set ns = namespace(x=[1]) %}{% for i in range(50000) %}{% set ns.x = ";
+  const std::string with = "{% set ns = namespace(x=[1]) %}{% for i in range(30000) %}{% set ns.x = ";
   const std::string done = " %}{% endfor %}";
   for (const char* grow : {"[ns.x]", "(ns.x,)", "{'a': ns.x}"}) {
     expect("no error: end", with + grow + done + "end");
@@ -109,7 +109,8 @@ TEST(ChatTemplate, HarmIsBounded) {
   }
   expect("nests more than", with + "ns.x|map('string')" + done + "{{ ns.x|list }}");
   expect("nests more than", "{% set ns = namespace() %}{% set ns.x = [ns] %}{{ ns }}");
-  for (const char* forever : {"{{ m(n) }}", "{% call m(n) %}{% endcall %}", "{% set x %}{{ [m(n)]|join }}{% endset %}"})
+  for (const char* forever : {"{{ m(n) }}", "{% call m(n) %}{% endcall %}{{ caller is defined }}",
+                              "{% set x %}{{ [m(n)]|join }}{% endset %}"})
     expect("nests more than", std::string("{% macro m(n) %}") + forever + "{% endmacro %}{{ m(1) }}");
   expect("nests more than", "{% for i in [1] recursive %}{{ loop([1]) }}{% endfor %}");
   const std::string twice =

@@ -137,6 +137,13 @@ std::string show_text(const Spec& spec, std::string text) {
   return padded(spec, "", text, '<');
 }
 
+std::string character(Runtime& runtime, Int code) {
+  if (code < 0 || code > 0x10ffff || (code >= 0xd800 && code < 0xe000)) runtime.fail("the number is no character");
+  std::string out;
+  append(out, static_cast<char32_t>(code));
+  return out;
+}
+
 class PercentFormat {
  public:
   PercentFormat(Runtime& runtime, const Value& format, const Value& arguments)
@@ -251,11 +258,7 @@ class PercentFormat {
       }
       case 'c':
         if (value.is_text() && value.as<Text>().length == 1) return show_text(spec, value.text());
-        if (value.is_integral() && value.integer() >= 0 && value.integer() < 0x110000) {
-          std::string character;
-          append(character, static_cast<char32_t>(value.integer()));
-          return show_text(spec, character);
-        }
+        if (value.is_integral()) return show_text(spec, character(runtime_, value.integer()));
         runtime_.fail("%c requires int or char");
       case 'd':
       case 'i':
@@ -415,9 +418,7 @@ class BraceFormat {
     if (at < text.size()) runtime_.fail("invalid format specifier");
     if (value.is_number() && !(value.is(Kind::boolean) && spec.type == 0)) {
       if (spec.type == 'c') {
-        std::string character;
-        append(character, static_cast<char32_t>(std::clamp<Int>(value.integer(), 0, 0x10ffff)));
-        return padded(spec, "", character, '<');
+        return padded(spec, "", character(runtime_, value.integer()), '<');
       }
       const bool whole = spec.type != 0 && std::string_view("dbxXo").find(spec.type) != std::string_view::npos;
       if (whole && value.is(Kind::floating))

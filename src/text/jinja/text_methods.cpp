@@ -200,7 +200,7 @@ Value split_at(Runtime& runtime, Self self, const std::string& separator, Int mo
   } else {
     std::size_t end = text.size();
     for (std::size_t at = find_last(text, separator); at != std::string::npos && most != 0; --most) {
-      runtime.work(separator.size() > 32 ? text.size() : 0);
+      runtime.step(separator.size() > 32 ? text.size() / 64 : 0);
       take(at + separator.size(), end);
       end = at;
       at = find_last(text.substr(0, end), separator);

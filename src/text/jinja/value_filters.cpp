@@ -152,10 +152,10 @@ Value round(Runtime& runtime, const Value& value, Given given) {
     if (places < -38) return Value::integer(0);
     Int unit = 1;
     for (int i = 0; i < -places; ++i) unit *= 10;
-    Int down = value.integer() / unit * unit, rest = value.integer() - down;
-    if (rest < 0) down -= unit, rest += unit;
-    const bool up = rest > unit - rest || (rest == unit - rest && (down / unit) % 2 != 0);
-    return arithmetic(runtime, Arithmetic::add, Value::integer(down), Value::integer(up ? unit : 0));
+    const Int rest = arithmetic(runtime, Arithmetic::modulo, value, Value::integer(unit)).integer();
+    const bool odd = (value.integer() / unit + (value.integer() < 0 && rest != 0)) % 2 != 0;
+    const Int move = rest > unit - rest || (rest == unit - rest && odd) ? unit - rest : -rest;
+    return arithmetic(runtime, Arithmetic::add, value, Value::integer(move));
   }
   const double scale = std::pow(10.0, places);
   const double scaled = value.floating() * scale;
