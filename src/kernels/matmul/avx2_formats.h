@@ -4,6 +4,7 @@
 #pragma once
 
 #include "kernels/matmul/avx2.h"
+#include "kernels/matmul/block_scales.h"
 #include "tensor/formats/formats.h"
 
 namespace hearth::kernels {
@@ -30,20 +31,6 @@ inline __m256i where(__m256i bits, __m256i mask, int value) {
                           _mm256_set1_epi8(static_cast<char>(value)));
 }
 
-// Halves that lie a block apart, to floats, by way of a buffer: no gather is as fast.
-template <class Block>
-void read_halves(const Block* blocks, std::size_t count, const std::uint16_t Block::*half, float* out) {
-  constexpr std::size_t most = 512;
-  std::uint16_t halves[most];
-  for (std::size_t first = 0; first < count; first += most) {
-    const std::size_t n = count - first < most ? count - first : most;
-    for (std::size_t i = 0; i < n; ++i) halves[i] = blocks[first + i].*half;
-    std::size_t i = 0;
-    for (; i + 8 <= n; i += 8) _mm256_storeu_ps(out + first + i, _mm256_cvtph_ps(load16(halves + i)));
-    for (; i < n; ++i) out[first + i] = Avx2::half_to_float(halves[i]);
-  }
-}
-
 // Blocks of 32: one a step, a scale before the codes.
 template <class B, int Offset, int Most, bool Signed = false>
 struct Blocks32 {
@@ -54,8 +41,7 @@ struct Blocks32 {
   static constexpr bool is_signed = Signed;
   static const Block* at(const std::byte* row, std::size_t step) { return reinterpret_cast<const Block*>(row) + step; }
   static void expand(const Block* blocks, std::size_t count, float* scales, float* minimums) {
-    read_halves(blocks, count, &Block::scale, scales);
-    if constexpr (minimum) read_halves(blocks, count, &Block::minimum, minimums);
+    read_scales(blocks, count, scales, minimums);
   }
 };
 

@@ -2,6 +2,7 @@
 // each group of 16 or 32, with the minimum where there is one. weight = scale * (code - offset) + minimum.
 #pragma once
 
+#include "kernels/matmul/block_scales.h"
 #include "kernels/simd/avx512.h"
 #include "tensor/formats/formats.h"
 
@@ -51,22 +52,6 @@ inline __m512i nibbles_of_one(const void* a) {
       _mm512_srlv_epi64(_mm512_zextsi256_si512(_mm256_broadcastsi128_si256(load16(a))), by_quarters(0, 4, 0, 0)));
 }
 
-// Halves that lie a block apart, to floats, by way of a buffer: no gather is as fast.
-template <class Block>
-void read_halves(const Block* blocks, std::size_t count, const std::uint16_t Block::*half, float* out) {
-  constexpr std::size_t most = 512;
-  std::uint16_t halves[most];
-  for (std::size_t first = 0; first < count; first += most) {
-    const std::size_t n = count - first < most ? count - first : most;
-    for (std::size_t i = 0; i < n; ++i) halves[i] = blocks[first + i].*half;
-    for (std::size_t i = 0; i < n; i += 16) {
-      const __mmask16 part = Avx512::first(n - i < 16 ? n - i : 16);
-      const __m256i v = _mm256_maskz_loadu_epi16(part, halves + i);
-      _mm512_mask_storeu_ps(out + first + i, part, _mm512_cvtph_ps(v));
-    }
-  }
-}
-
 // Blocks of 32 with a scale before the codes.
 template <class B, int Offset, int Most>
 struct Blocks32 {
@@ -78,8 +63,7 @@ struct Blocks32 {
     return reinterpret_cast<const Block*>(row) + index;
   }
   static void expand(const Block* blocks, std::size_t count, float* scales, float* minimums) {
-    read_halves(blocks, count, &Block::scale, scales);
-    if constexpr (minimum) read_halves(blocks, count, &Block::minimum, minimums);
+    read_scales(blocks, count, scales, minimums);
   }
 };
 
