@@ -1,0 +1,63 @@
+// The list of behaviours and what is TypeScript's own, counted together.
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { HearthError, Model } from "../dist/index.js";
+import { main } from "./conformance.mjs";
+
+const tiny = () => Model.open(join(process.env.HEARTH_CONFORMANCE, "tiny.gguf"), { contextLength: 512, threads: 2 });
+const greedy = { temperature: 0, ignoreEnd: true };
+
+const own = {
+  async "a stream gives the whole answer in pieces"(model) {
+    const stream = model.session().streamComplete("the low", { ...greedy, maxTokens: 12 });
+    let joined = "";
+    for await (const text of stream) joined += text;
+    assert.equal(joined, (await stream.result).text);
+  },
+  async "leaving a stream stops the model"(model) {
+    const session = model.session();
+    const stream = session.streamComplete("the low", { ...greedy, maxTokens: 400 });
+    for await (const _ of stream) break;
+    const result = await stream.result;
+    assert.equal(result.finishReason, "cancelled");
+    assert.ok(result.generatedTokens < 50);
+    assert.equal((await session.complete("the low", { ...greedy, maxTokens: 3 })).generatedTokens, 3);
+  },
+  async "what a callback throws comes out of the call"(model) {
+    const session = model.session();
+    await assert.rejects(
+      session.complete("the low", { ...greedy, maxTokens: 5, onPiece: () => { throw new RangeError("mine"); } }),
+      RangeError,
+    );
+    await session.complete("the low", { ...greedy, maxTokens: 2 });
+  },
+  async "the event loop goes on while the model generates"(model) {
+    let turns = 0;
+    const timer = setInterval(() => turns++, 1);
+    await model.session().complete("the low", { ...greedy, maxTokens: 300 });
+    clearInterval(timer);
+    assert.ok(turns > 2, `${turns} turns`);
+  },
+  async "wrong options are refused before anything runs"(model) {
+    const session = model.session();
+    await assert.rejects(session.complete("x", { maxTokens: -1 }), HearthError);
+    await assert.rejects(session.complete("x", { maxTokens: 1.5 }), TypeError);
+    await assert.rejects(session.complete("x", { banana: 1 }), TypeError);
+  },
+};
+
+let { passed, failed } = await main();
+for (const [name, test] of Object.entries(own)) {
+  const model = await tiny();
+  try {
+    await test(model);
+    passed++;
+  } catch (error) {
+    failed++;
+    console.error(`${name}: ${error.stack}`);
+  } finally {
+    model.close();
+  }
+}
+console.log(`typescript: ${passed} passed, ${failed} failed`);
+process.exitCode = failed ? 1 : 0;
