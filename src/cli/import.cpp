@@ -21,15 +21,18 @@ std::string known_types() {
 }
 
 struct Import {
-  std::string folder, out, type = "f16";
+  std::string folder, out, type, base;
   std::size_t threads = 0;
   bool json = false;
 
   void operator()() {
-    const tensor::TypeInfo* info = tensor::find_type(type);
-    if (!info || !tensor::encoder(info->type))
-      throw Error(Code::usage, "unknown type " + type, "--type", "known are " + known_types());
-    convert::ImportOptions options{.type = info->type, .threads = threads};
+    convert::ImportOptions options{.base = base, .threads = threads};
+    if (!type.empty()) {
+      const tensor::TypeInfo* info = tensor::find_type(type);
+      if (!info || !tensor::encoder(info->type))
+        throw Error(Code::usage, "unknown type " + type, "--type", "known are " + known_types());
+      options.type = info->type;
+    }
     const bool terminal = isatty(STDERR_FILENO) != 0;
     int shown = -1;
     options.progress = [&](std::uint64_t done, std::uint64_t total) {
@@ -59,7 +62,8 @@ void add_import(CLI::App& app) {
   auto run = std::make_shared<Import>();
   command->add_option("DIR", run->folder, "the folder of config.json or adapter_config.json")->required();
   command->add_option("OUT", run->out, "the .gguf file to write")->required();
-  command->add_option("--type", run->type, "what matrices are kept in: " + known_types())->capture_default_str();
+  command->add_option("--type", run->type, "what matrices are kept in (F16, an adapter F32): " + known_types());
+  command->add_option("--base", run->base, "an adapter's model: its folder or .gguf file");
   command->add_option("--threads", run->threads, "default: physical cores");
   command->add_flag("--json", run->json, "one JSON document");
   command->callback([run] { (*run)(); });

@@ -4,8 +4,10 @@
 
 #include "base/error.h"
 #include "base/thread_pool.h"
-#include "convert/hyperparameters.h"
-#include "convert/tensor_plan.h"
+#include "convert/import.h"
+#include "convert/model_card.h"
+#include "convert/pooling.h"
+#include "convert/vocabulary.h"
 #include "gguf/file.h"
 #include "model/model.h"
 #include "tensor/encode.h"
@@ -56,13 +58,6 @@ std::uint32_t file_type(tensor::Type type) {
   return 1024;
 }
 
-std::string class_of(const JsonObject& config) {
-  const Json* classes = config.find({"architectures"});
-  if (!classes || !classes->is_array() || classes->empty() || !(*classes)[0].is_string())
-    config.fail("architectures does not name a class");
-  return (*classes)[0].get<std::string>();
-}
-
 // Removes a file that was not moved away.
 class Unfinished {
  public:
@@ -82,36 +77,30 @@ class Unfinished {
 
 }  // namespace
 
-ImportResult import_folder(const std::filesystem::path& folder, const std::filesystem::path& out,
-                           const ImportOptions& options) {
-  if (!tensor::encoder(options.type))
-    throw Error(Code::unsupported, fmt::format("nothing can be written as {}", tensor::info(options.type).name));
-  if (!std::filesystem::is_directory(folder)) throw Error(Code::not_found, "no such folder", folder.string());
-  const auto config_path = folder / "config.json";
-  const JsonObject whole_config(read_json(config_path), config_path.string());
-  const Family& family = find_family(class_of(whole_config), config_path.string());
-  const JsonObject config = text_config(family, whole_config);
+std::string class_of(const JsonObject& config) {
+  const Json* classes = config.find({"architectures"});
+  if (!classes || !classes->is_array() || classes->empty() || !(*classes)[0].is_string())
+    config.fail("architectures does not name a class");
+  return (*classes)[0].get<std::string>();
+}
+
+Model read_model(const std::filesystem::path& config_path) {
+  const JsonObject whole(read_json(config_path), config_path.string());
+  const Family& family = find_family(class_of(whole), config_path.string());
+  JsonObject config = text_config(family, whole);
   const Dimensions d = dimensions(family, config);
-  const Safetensors checkpoint = Safetensors::open(folder);
-  const std::vector<PlannedTensor> planned = plan_tensors(family, config, d, checkpoint, options.type);
+  return {.family = &family, .config = std::move(config), .dimensions = d};
+}
 
-  ImportResult result{.kind = "model", .architecture = std::string(family.architecture)};
-  gguf::Metadata metadata(folder.string());
-  add_hyperparameters(family, config, d, metadata);
-  metadata.set("general.type", {std::string("model")});
-  metadata.set("general.file_type", {file_type(options.type)});
-  metadata.set("general.quantization_version", {std::uint32_t{2}});
-  metadata.set("tokenizer.ggml.model", {std::string("none")});
-
+std::uint64_t write_file(const std::filesystem::path& out, const gguf::Metadata& metadata,
+                         const std::vector<PlannedTensor>& planned, const Safetensors& checkpoint,
+                         const ImportOptions& options, const std::function<void(gguf::File)>& check) {
   std::vector<gguf::TensorPlan> plans;
   std::uint64_t total = 0, done = 0;
   for (const PlannedTensor& tensor : planned) {
     plans.push_back(tensor.plan);
-    result.weights += tensor.rows() * tensor.columns();
     total += gguf::bytes(tensor.plan);
   }
-  result.tensors = planned.size();
-
   ThreadPool pool(options.threads);
   Unfinished file(out.string() + ".unfinished");
   std::size_t next = 0;
@@ -122,13 +111,64 @@ ImportResult import_folder(const std::filesystem::path& folder, const std::files
       if (options.progress) options.progress(done, total);
     });
   });
-  {  // what this program cannot open is not left behind
-    const MappedFile written(file.path());
-    result.bytes = written.bytes().size();
-    model::Model::open(gguf::File::parse(written.bytes(), folder.string()));
-  }
+  const MappedFile written(file.path());
+  check(gguf::File::parse(written.bytes(), metadata.origin()));
   file.finish(out);
+  return written.bytes().size();
+}
+
+void check_type(tensor::Type type) {
+  if (!tensor::encoder(type))
+    throw Error(Code::unsupported, fmt::format("nothing can be written as {}", tensor::info(type).name));
+}
+
+namespace {
+
+bool is_expert(const PlannedTensor& tensor) {
+  return tensor.plan.name.find("_exps.") != std::string::npos;
+}
+
+ImportResult import_model(const std::filesystem::path& folder, const std::filesystem::path& out,
+                          const ImportOptions& options) {
+  const tensor::Type type = options.type.value_or(tensor::Type::f16);
+  check_type(type);
+  const Model model = read_model(folder / "config.json");
+  const Safetensors checkpoint = Safetensors::open(folder);
+  const auto planned = plan_tensors(*model.family, model.config, model.dimensions, checkpoint, type);
+
+  ImportResult result{
+      .kind = "model", .architecture = std::string(model.family->architecture), .tensors = planned.size()};
+  WeightCount count{.expert_count = model.dimensions.experts};
+  for (const PlannedTensor& tensor : planned) {
+    count.all += tensor.rows() * tensor.columns();
+    if (is_expert(tensor)) count.experts += tensor.rows() * tensor.columns();
+  }
+  result.weights = count.all;
+
+  gguf::Metadata metadata(folder.string());
+  metadata.set("general.architecture", {result.architecture});
+  metadata.set("general.type", {std::string("model")});
+  add_origin(folder, model.config, count, metadata);
+  add_hyperparameters(*model.family, model.config, model.dimensions, metadata);
+  add_pooling(folder, *model.family, metadata);
+  metadata.set("general.file_type", {file_type(type)});
+  metadata.set("general.quantization_version", {std::uint32_t{2}});
+  add_tokenizer(folder, model.config, model.dimensions.vocabulary, metadata);
+  // What this program cannot open is not left behind.
+  result.bytes = write_file(out, metadata, planned, checkpoint, options,
+                            [](gguf::File file) { model::Model::open(std::move(file)); });
   return result;
+}
+
+}  // namespace
+
+ImportResult import_folder(const std::filesystem::path& folder, const std::filesystem::path& out,
+                           const ImportOptions& options) {
+  if (!std::filesystem::is_directory(folder)) throw Error(Code::not_found, "no such folder", folder.string());
+  if (std::filesystem::exists(folder / "adapter_config.json")) return import_adapter(folder, out, options);
+  if (!std::filesystem::exists(folder / "config.json"))
+    throw Error(Code::not_found, "neither config.json nor adapter_config.json", folder.string());
+  return import_model(folder, out, options);
 }
 
 }  // namespace hearth::convert

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <optional>
 #include <string>
 
 #include "tensor/type.h"
@@ -11,8 +12,9 @@
 namespace hearth::convert {
 
 struct ImportOptions {
-  tensor::Type type = tensor::Type::f16;                                       // of matrices; see kept_type
-  std::size_t threads = 0;                                                     // 0: one a physical core
+  std::optional<tensor::Type> type = {};  // of matrices (see kept_type); F16, an adapter's F32
+  std::filesystem::path base = {};        // an adapter's model: a checkpoint or a GGUF file; else it is looked for
+  std::size_t threads = 0;                // 0: one a physical core
   std::function<void(std::uint64_t done, std::uint64_t total)> progress = {};  // bytes written; may throw to stop
 };
 

@@ -257,7 +257,12 @@ void check_supported(const Family& family, const JsonObject& config) {
 }  // namespace
 
 std::uint64_t rope_dimensions(const JsonObject& config, const Dimensions& dimensions) {
-  if (config.has("rotary_dim")) return config.integer({"rotary_dim"});
+  if (config.has("rotary_dim")) {
+    const std::uint64_t rotated = config.integer({"rotary_dim"});
+    if (rotated > dimensions.head)
+      config.fail(fmt::format("rotary_dim is {}, of heads of width {}", rotated, dimensions.head));
+    return rotated;
+  }
   const double share =
       rope_settings(config, "full_attention")
           .number({"partial_rotary_factor"},
@@ -265,6 +270,15 @@ std::uint64_t rope_dimensions(const JsonObject& config, const Dimensions& dimens
   if (!(share >= 0 && share <= 1)) config.fail(fmt::format("a share of {} of each head is rotated", share));
   return static_cast<std::uint64_t>(share * static_cast<double>(dimensions.head));
 }
+
+namespace {
+
+bool is_class(const JsonObject& config, std::string_view name) {
+  const Json* classes = config.find({"architectures"});
+  return classes && classes->is_array() && !classes->empty() && (*classes)[0] == name;
+}
+
+}  // namespace
 
 JsonObject text_config(const Family& family, const JsonObject& config) {
   Json merged = Json::parse(family.defaults);
@@ -293,16 +307,23 @@ Dimensions dimensions(const Family& family, const JsonObject& config) {
   if (d.heads_kv == 0 || d.heads % d.heads_kv != 0)
     config.fail(fmt::format("{} key-value heads do not divide {} heads", d.heads_kv, d.heads));
   d.head = config.integer({"head_dim"}, d.width / d.heads);
-  constexpr std::uint64_t largest = std::uint64_t{1} << 24;  // their products stay far from overflow
-  for (const std::uint64_t size : {d.width, d.heads, d.heads_kv, d.head})
-    if (size == 0 || size > largest) config.fail(fmt::format("a size of {}", size));
-  const std::uint64_t inner =
-      config.has("expansion_ratio")
-          ? static_cast<std::uint64_t>(config.number({"expansion_ratio"}) * static_cast<double>(d.width))
-          : 4 * d.width;
+  const double ratio = is_class(config, "MPTForCausalLM") ? config.number({"expansion_ratio"}, 4) : 4;
+  if (!(ratio > 0 && ratio < 1e4)) config.fail(fmt::format("expansion_ratio is {}", ratio));
+  const auto inner = static_cast<std::uint64_t>(ratio * static_cast<double>(d.width));
   d.feed_forward = config.integer({"intermediate_size", "n_inner", "ffn_hidden_size"}, inner);
   d.experts = config.integer({"num_local_experts", "num_experts"}, 0);
   d.expert_feed_forward = config.integer({"moe_intermediate_size"}, d.feed_forward);
+  // Far above any model; their products stay far from overflow.
+  for (const auto& [size, most] : {std::pair{d.width, 1 << 24},
+                                   {d.heads, 1 << 16},
+                                   {d.heads_kv, 1 << 16},
+                                   {d.head, 1 << 16},
+                                   {d.layers, 1 << 16},
+                                   {d.vocabulary, 1 << 26},
+                                   {d.feed_forward, 1 << 26},
+                                   {d.expert_feed_forward, 1 << 26},
+                                   {d.experts + 1, 1 << 16}})
+    if (size == 0 || size > static_cast<std::uint64_t>(most)) config.fail(fmt::format("a size of {}", size));
   return d;
 }
 

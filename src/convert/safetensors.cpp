@@ -159,7 +159,7 @@ Safetensors Safetensors::open(const std::filesystem::path& folder) {
     const bool pickled = std::filesystem::exists(folder / "pytorch_model.bin") ||
                          std::filesystem::exists(folder / "pytorch_model.bin.index.json");
     throw Error(Code::not_found, "no model.safetensors and no model.safetensors.index.json", folder.string(),
-                pickled ? "pickled weights are not read: save the model as safetensors" : "");
+                pickled ? "pickled weights are not read (pytorch_model.bin): save the model as safetensors" : "");
   }
   const JsonObject index(read_json(index_path), index_path.string());
   Safetensors result;

@@ -14,8 +14,6 @@ namespace hearth::convert {
 
 namespace {
 
-using RowOrder = std::function<std::uint64_t(std::uint64_t)>;
-
 // All queries, then all keys, then all values, from rows that stand group by group: the queries that share a key, the
 // key, the value.
 RowOrder parts_from_groups(const Dimensions& d) {
@@ -29,6 +27,15 @@ RowOrder parts_from_groups(const Dimensions& d) {
     if (row < keys) return in_group(row / head, shared);
     row -= keys;
     return in_group(row / head, shared + 1);
+  };
+}
+
+// Rotated halves to rotated neighbours: of each `head` rows the first `rotated`.
+RowOrder pairs_from_halves(std::uint64_t head, std::uint64_t rotated) {
+  return [=](std::uint64_t row) {
+    const std::uint64_t i = row % head;
+    if (i >= rotated) return row;
+    return row - i + i / 2 + (i % 2 == 0 ? 0 : rotated / 2);
   };
 }
 
@@ -141,18 +148,9 @@ class Planner {
     PlannedTensor tensor = new_tensor(mapping.name, std::move(shape));
     tensor.pieces = {piece};
     tensor.transposed = is_transposed(mapping);
-    tensor.row_from = row_order(mapping.name);
+    tensor.row_from = row_order(family_, d_, rotated_, mapping.name);
     if (family_.norm_plus_one && mapping.name.ends_with("norm.weight")) tensor.added = 1;
     add(std::move(tensor));
-  }
-
-  RowOrder row_order(std::string_view name) const {
-    const auto is = [&](std::string_view stem) {
-      return name.ends_with(std::string(stem) + ".weight") || name.ends_with(std::string(stem) + ".bias");
-    };
-    if (is(".attn_qkv") && family_.fused_qkv == FusedQkv::by_group) return parts_from_groups(d_);
-    if (family_.rope_pairs && (is(".attn_q") || is(".attn_k"))) return pairs_from_halves(d_.head, rotated_);
-    return {};
   }
 
   // One expert, or one head's norm: waits until all are there.
@@ -250,12 +248,13 @@ std::uint64_t PlannedTensor::rows() const {
   return rows;
 }
 
-RowOrder pairs_from_halves(std::uint64_t head, std::uint64_t rotated) {
-  return [=](std::uint64_t row) {
-    const std::uint64_t i = row % head;
-    if (i >= rotated) return row;
-    return row - i + i / 2 + (i % 2 == 0 ? 0 : rotated / 2);
+RowOrder row_order(const Family& family, const Dimensions& dimensions, std::uint64_t rotated, std::string_view name) {
+  const auto is = [&](std::string_view stem) {
+    return name.ends_with(std::string(stem) + ".weight") || name.ends_with(std::string(stem) + ".bias");
   };
+  if (is(".attn_qkv") && family.fused_qkv == FusedQkv::by_group) return parts_from_groups(dimensions);
+  if (family.rope_pairs && (is(".attn_q") || is(".attn_k"))) return pairs_from_halves(dimensions.head, rotated);
+  return {};
 }
 
 tensor::Type kept_type(std::string_view name, const std::vector<std::uint64_t>& shape, tensor::Type wanted) {
@@ -293,8 +292,9 @@ class RowSource {
     else
       for (std::uint64_t row = begin; row < end; ++row)
         read_row(source_row(row), columns_, out + (row - begin) * columns_);
-    if (tensor_.added != 0)
-      for (float* weight = out; weight != out + (end - begin) * columns_; ++weight) *weight += tensor_.added;
+    if (tensor_.added != 0 || tensor_.factor != 1)
+      for (float* weight = out; weight != out + (end - begin) * columns_; ++weight)
+        *weight = *weight * tensor_.factor + tensor_.added;
   }
 
  private:

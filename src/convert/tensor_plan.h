@@ -18,11 +18,15 @@ struct Piece {
   std::uint64_t first_row = 0, rows = 0;
 };
 
+// Which row of the checkpoint's becomes this one of the file's; null: the same.
+using RowOrder = std::function<std::uint64_t(std::uint64_t)>;
+
 struct PlannedTensor {
   gguf::TensorPlan plan;
   std::vector<Piece> pieces = {};  // one below the other
   bool transposed = false;         // the one piece is [columns, rows]
   float added = 0;                 // to every weight
+  float factor = 1;                // of every weight
   std::function<std::uint64_t(std::uint64_t)> row_from =
       {};                          // which row of the pieces becomes this one; null: the same
   std::vector<float> values = {};  // in place of pieces
@@ -36,8 +40,8 @@ struct PlannedTensor {
 std::vector<PlannedTensor> plan_tensors(const Family& family, const JsonObject& config, const Dimensions& dimensions,
                                         const Safetensors& checkpoint, tensor::Type type);
 
-// The order of rows that turns rotated halves into rotated neighbours: `rotated` rows at the start of each `head` rows.
-std::function<std::uint64_t(std::uint64_t)> pairs_from_halves(std::uint64_t head, std::uint64_t rotated);
+// Of the rows of the file's tensor `name`, of whose heads `rotated` numbers are rotated.
+RowOrder row_order(const Family& family, const Dimensions& dimensions, std::uint64_t rotated, std::string_view name);
 
 // The type a tensor is kept in where `wanted` is asked for: vectors, norms, routers and the small tables stay F32, and
 // what is not a whole number of blocks wide becomes F16.

@@ -1,0 +1,284 @@
+// The tokenizer's files to tokenizer.* of a GGUF file.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+
+#include "base/error.h"
+#include "base/mapped_file.h"
+#include "convert/vocabulary.h"
+
+namespace hearth::convert {
+
+namespace {
+
+std::string read_file(const std::filesystem::path& path) {
+  const MappedFile file(path);
+  return {reinterpret_cast<const char*>(file.bytes().data()), file.bytes().size()};
+}
+
+JsonObject optional_object(const std::filesystem::path& path) {
+  Json json = read_json_if_there(path);
+  return JsonObject(json.is_null() ? Json::object() : std::move(json), path.string());
+}
+
+// Lines of a file, without their ends.
+std::vector<std::string> lines_of(const std::filesystem::path& path) {
+  std::vector<std::string> lines;
+  const std::string text = read_file(path);
+  for (std::size_t at = 0; at < text.size();) {
+    const std::size_t end = std::min(text.find('\n', at), text.size());
+    lines.push_back(text.substr(at, end - at - (end > at && text[end - 1] == '\r')));
+    at = end + 1;
+  }
+  return lines;
+}
+
+// tokenizer.json as it would be, of the files that tokenizers had before it.
+Json old_wordpiece(const std::filesystem::path& folder, const JsonObject& settings) {
+  Json vocab = Json::object();
+  const auto lines = lines_of(folder / "vocab.txt");
+  for (std::size_t i = 0; i < lines.size(); ++i) vocab[lines[i]] = i;
+  Json added = Json::array();
+  for (const char* name : {"[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"})
+    if (vocab.contains(name)) added.push_back({{"id", vocab[name]}, {"content", name}, {"special", true}});
+  return {{"model", {{"type", "WordPiece"}, {"vocab", std::move(vocab)}}},
+          {"normalizer", {{"type", "BertNormalizer"}, {"lowercase", settings.boolean("do_lower_case", true)}}},
+          {"added_tokens", std::move(added)}};
+}
+
+Json old_byte_pairs(const std::filesystem::path& folder) {
+  Json merges = Json::array();
+  for (std::string& line : lines_of(folder / "merges.txt"))
+    if (!line.empty() && !line.starts_with("#version")) merges.push_back(std::move(line));
+  return {{"model", {{"type", "BPE"}, {"vocab", read_json(folder / "vocab.json")}, {"merges", std::move(merges)}}},
+          {"pre_tokenizer", {{"type", "ByteLevel"}, {"add_prefix_space", false}}}};
+}
+
+class Assembler {
+ public:
+  Assembler(const std::filesystem::path& folder, const JsonObject& config)
+      : folder_(folder),
+        config_(config),
+        settings_(optional_object(folder / "tokenizer_config.json")),
+        special_map_(optional_object(folder / "special_tokens_map.json")),
+        generation_(optional_object(folder / "generation_config.json")),
+        vocabulary_(folder.string()) {}
+
+  // False where there is no tokenizer.
+  bool read() {
+    const bool json = has("tokenizer.json"), pieces = has("tokenizer.model");
+    if (json)
+      vocabulary_ = read_tokenizer_json(folder_ / "tokenizer.json");
+    else if (!pieces && has("vocab.txt"))
+      vocabulary_ = parse_tokenizer_json(old_wordpiece(folder_, settings_), (folder_ / "vocab.txt").string());
+    else if (!pieces && has("vocab.json") && has("merges.txt"))
+      vocabulary_ = parse_tokenizer_json(old_byte_pairs(folder_), (folder_ / "vocab.json").string());
+    else if (!pieces)
+      return refuse_others();
+    if (pieces && (!json || vocabulary_.model == "llama")) read_pieces(json);
+    add_configured_tokens();
+    return true;
+  }
+
+  void write(std::uint64_t size, gguf::Metadata& metadata) {
+    vocabulary_.fill(size);
+    if (vocabulary_.model == "bert") mark_word_beginnings();
+    metadata.set("tokenizer.ggml.model", {vocabulary_.model});
+    metadata.set("tokenizer.ggml.pre", {vocabulary_.pre});
+    write_roles(metadata);
+    write_flags(metadata);
+    if (!vocabulary_.charsmap.empty())
+      metadata.set("tokenizer.ggml.precompiled_charsmap",
+                   {gguf::Array(std::vector<std::uint8_t>(vocabulary_.charsmap.begin(), vocabulary_.charsmap.end()))});
+    if (vocabulary_.model == "llama" || vocabulary_.model == "t5")
+      metadata.set("tokenizer.ggml.scores", {gguf::Array(std::move(vocabulary_.scores))});
+    std::vector<std::int32_t> kinds;
+    for (const text::TokenKind kind : vocabulary_.kinds) kinds.push_back(static_cast<std::int32_t>(kind));
+    metadata.set("tokenizer.ggml.token_type", {gguf::Array(std::move(kinds))});
+    if (!vocabulary_.merges.empty())
+      metadata.set("tokenizer.ggml.merges", {gguf::Array(std::move(vocabulary_.merges))});
+    metadata.set("tokenizer.ggml.tokens", {gguf::Array(std::move(vocabulary_.tokens))});
+  }
+
+  void write_templates(gguf::Metadata& metadata) const {
+    constexpr std::string_view key = "tokenizer.chat_template";
+    if (has("chat_template.jinja")) {
+      metadata.set(key, {read_file(folder_ / "chat_template.jinja")});
+      return;
+    }
+    const JsonObject other = optional_object(folder_ / "chat_template.json");
+    for (const JsonObject* owner : {&settings_, &other}) {
+      const Json* found = owner->find({"chat_template"});
+      if (!found) continue;
+      if (found->is_string()) metadata.set(key, {found->get<std::string>()});
+      if (found->is_array()) write_named_templates(*found, owner->origin(), metadata);
+      if (!found->is_string() && !found->is_array()) owner->fail("chat_template is neither text nor list");
+      return;
+    }
+  }
+
+ private:
+  bool has(std::string_view file) const { return std::filesystem::exists(folder_ / file); }
+
+  bool refuse_others() const {
+    for (const char* file : {"sentencepiece.bpe.model", "spiece.model", "tekken.json", "qwen.tiktoken"})
+      if (has(file))
+        throw Error(Code::unsupported, fmt::format("a tokenizer in {} alone", file), folder_.string(),
+                    "save it with transformers, which writes tokenizer.json");
+    return false;
+  }
+
+  // tokenizer.model has the scores; tokenizer.json, where it is there too, knows what was added.
+  void read_pieces(bool json) {
+    const auto path = folder_ / "tokenizer.model";
+    Vocabulary pieces = read_sentencepiece(path);
+    if (json) {
+      for (std::size_t id = 0; id < vocabulary_.tokens.size(); ++id) {
+        const text::TokenKind kind = vocabulary_.kinds[id];
+        if (id >= pieces.tokens.size() || kind == text::TokenKind::control || kind == text::TokenKind::user_defined)
+          pieces.set(id, vocabulary_.tokens[id], kind, -1000);
+      }
+      pieces.add_bos = vocabulary_.add_bos;
+      pieces.add_eos = vocabulary_.add_eos;
+      for (const auto& [role, text] : vocabulary_.roles) pieces.roles[role] = text;
+    }
+    vocabulary_ = std::move(pieces);
+  }
+
+  // Files that have no tokenizer.json list additions here; those that do repeat them.
+  void add_configured_tokens() {
+    Json list = Json::array();
+    const JsonObject names = optional_object(folder_ / "added_tokens.json");
+    for (const auto& [text, id] : names.json().items())
+      if (!vocabulary_.find(text)) list.push_back({{"content", text}, {"id", id}});
+    const JsonObject decoder = settings_.object("added_tokens_decoder");
+    for (const auto& [id, token] : decoder.json().items()) {
+      Json entry = token;
+      if (!entry.is_object() || id.empty() || id.size() > 9 ||
+          !std::all_of(id.begin(), id.end(), [](char c) { return c >= '0' && c <= '9'; }))
+        settings_.fail("added_tokens_decoder is no table of tokens by id");
+      entry["id"] = std::stoull(id);
+      list.push_back(std::move(entry));
+    }
+    add_tokens(list, settings_.origin(), vocabulary_);
+  }
+
+  // "##ing" goes on with a word, all else begins one: GGUF marks the beginnings.
+  void mark_word_beginnings() {
+    for (std::size_t id = 0; id < vocabulary_.tokens.size(); ++id) {
+      std::string& token = vocabulary_.tokens[id];
+      if (vocabulary_.kinds[id] != text::TokenKind::normal) continue;
+      token = token.starts_with("##") ? token.substr(2) : "▁" + token;
+    }
+  }
+
+  // A token's text at KEY, or that of an object's "content".
+  static std::string content(const JsonObject& owner, const std::string& key) {
+    const Json* entry = owner.find({key});
+    if (!entry) return {};
+    if (entry->is_object()) return owner.object(key).string("content", "");
+    return entry->is_string() ? entry->get<std::string>() : std::string();
+  }
+
+  std::vector<std::uint64_t> ids(const JsonObject& owner, const std::string& key) const {
+    std::vector<std::uint64_t> found;
+    const Json* value = owner.find({key});
+    if (!value) return found;
+    for (const Json& one : value->is_array() ? *value : Json::array({*value}))
+      if (one.is_number_unsigned() && one.get<std::uint64_t>() < vocabulary_.tokens.size())
+        found.push_back(one.get<std::uint64_t>());
+    return found;
+  }
+
+  std::optional<std::uint64_t> role_id(const std::string& role) const {
+    std::string own;
+    if (const auto found = vocabulary_.roles.find(role); found != vocabulary_.roles.end()) own = found->second;
+    for (const std::string& text : {content(settings_, role + "_token"), content(special_map_, role + "_token"), own})
+      if (!text.empty())
+        if (const auto id = vocabulary_.find(text)) return *id;
+    for (const JsonObject* owner : {&config_, &generation_})
+      if (const auto found = ids(*owner, role + "_token_id"); !found.empty()) return found[0];
+    return std::nullopt;
+  }
+
+  void write_roles(gguf::Metadata& metadata) {
+    const auto set = [&](std::string_view name, std::uint64_t id) {
+      metadata.set(fmt::format("tokenizer.ggml.{}_token_id", name), {static_cast<std::uint32_t>(id)});
+    };
+    constexpr std::array<std::array<std::string_view, 2>, 7> roles = {{{"bos", "bos"},
+                                                                       {"eos", "eos"},
+                                                                       {"unk", "unknown"},
+                                                                       {"sep", "seperator"},  // as the format spells it
+                                                                       {"pad", "padding"},
+                                                                       {"cls", "cls"},
+                                                                       {"mask", "mask"}}};
+    for (const auto& [role, name] : roles)
+      if (const auto id = role_id(std::string(role))) set(name, *id);
+    // More tokens that end an answer.
+    const auto eos = role_id("eos");
+    std::size_t others = 0;
+    for (const std::uint64_t id : ids(generation_, "eos_token_id"))
+      if (id != eos && others < 2) set(others++ == 0 ? "eot" : "eom", id);
+  }
+
+  void write_flags(gguf::Metadata& metadata) const {
+    const auto set = [&](std::string_view key, const std::optional<bool>& value) {
+      if (value) metadata.set(fmt::format("tokenizer.ggml.{}", key), {*value});
+    };
+    const bool encoder = vocabulary_.model == "bert";
+    set("add_bos_token", encoder ? true : adds("add_bos_token", vocabulary_.add_bos, adds_bos_by_class()));
+    if (encoder)
+      set("add_sep_token", true);
+    else
+      set("add_eos_token", adds("add_eos_token", vocabulary_.add_eos, false));
+    auto prefix = vocabulary_.add_space_prefix;
+    if (prefix && settings_.has("add_prefix_space")) prefix = settings_.boolean("add_prefix_space", true);
+    set("add_space_prefix", prefix);
+    set("remove_extra_whitespaces", vocabulary_.remove_extra_whitespaces);
+    set("normalizer.lowercase", vocabulary_.lowercase);
+    set("normalizer.strip_accents", vocabulary_.strip_accents);
+  }
+
+  // transformers' Llama and Gemma classes go by their settings, the others by the template of tokenizer.json.
+  bool goes_by_settings() const {
+    const std::string name = settings_.string("tokenizer_class", "");
+    return name.starts_with("Llama") || name.starts_with("CodeLlama") || name.starts_with("Gemma");
+  }
+  bool adds_bos_by_class() const { return goes_by_settings() || vocabulary_.model == "llama"; }
+  bool adds(std::string_view key, const std::optional<bool>& by_template, bool otherwise) const {
+    if (settings_.has(key) && (goes_by_settings() || !by_template)) return settings_.boolean(key, false);
+    return by_template.value_or(otherwise);
+  }
+
+  static void write_named_templates(const Json& list, const std::string& origin, gguf::Metadata& metadata) {
+    std::vector<std::string> names;
+    for (const Json& json : list) {
+      const JsonObject one(json, origin);
+      const std::string name = one.string("name", ""), text = one.string("template", "");
+      if (name.empty() ||
+          name.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_") != name.npos)
+        one.fail(fmt::format("a chat template is called \"{}\"", name.substr(0, 80)));
+      if (name != "default") names.push_back(name);
+      metadata.set(name == "default" ? "tokenizer.chat_template" : "tokenizer.chat_template." + name, {text});
+    }
+    if (!names.empty()) metadata.set("tokenizer.chat_templates", {gguf::Array(std::move(names))});
+  }
+
+  const std::filesystem::path& folder_;
+  const JsonObject& config_;
+  JsonObject settings_, special_map_, generation_;
+  Vocabulary vocabulary_;
+};
+
+}  // namespace
+
+void add_tokenizer(const std::filesystem::path& folder, const JsonObject& config, std::uint64_t size,
+                   gguf::Metadata& metadata) {
+  metadata.set("tokenizer.ggml.model", {std::string("none")});
+  Assembler assembler(folder, config);
+  if (assembler.read()) assembler.write(size, metadata);
+  assembler.write_templates(metadata);
+}
+
+}  // namespace hearth::convert

@@ -1,0 +1,321 @@
+// tokenizer.json, as Hugging Face tokenizers writes it. Every part is either carried over or refused by name.
+// [https://huggingface.co/docs/tokenizers/components]
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <unordered_map>
+
+#include "base/error.h"
+#include "convert/vocabulary.h"
+
+namespace hearth::convert {
+
+namespace {
+
+constexpr std::string_view space_mark = "▁";
+
+class Parser {
+ public:
+  Parser(Json json, const std::string& origin)
+      : model_(take_model(json), origin), tokenizer_(std::move(json), origin), vocabulary_(origin) {}
+
+  Vocabulary parse() {
+    const std::string type = model_.string("type", model_.has("merges") ? "BPE" : "");
+    if (type == "BPE")
+      read_byte_pairs();
+    else if (type == "Unigram")
+      read_unigram();
+    else if (type == "WordPiece")
+      read_wordpiece();
+    else
+      refuse(fmt::format("the model {}", type.empty() ? "of unknown type" : type));
+    if (const Json* added = tokenizer_.find({"added_tokens"})) add_tokens(*added, vocabulary_.origin(), vocabulary_);
+    read_post_processor();
+    return std::move(vocabulary_);
+  }
+
+ private:
+  // Out of the whole, for it is large.
+  static Json take_model(Json& json) {
+    const auto found = json.is_object() ? json.find("model") : json.end();
+    return found == json.end() ? Json::object() : std::move(*found);
+  }
+
+  [[noreturn]] void refuse(std::string_view what) const {
+    throw Error(Code::unsupported, fmt::format("{} has no equal in GGUF", what), vocabulary_.origin());
+  }
+
+  // The parts of a Sequence, or the one part; a null is none.
+  static std::vector<JsonObject> parts(const JsonObject& owner, std::string_view key, std::string_view list_key) {
+    std::vector<JsonObject> found;
+    if (!owner.has(key)) return found;
+    const JsonObject part = owner.object(key);
+    if (part.string("type", "") != "Sequence") return {part};
+    const Json* list = part.find({list_key});
+    if (!list || !list->is_array()) part.fail(fmt::format("the Sequence at {} has no list {}", key, list_key));
+    for (const Json& one : *list) {
+      JsonObject inner(one, owner.origin());
+      if (inner.string("type", "") == "Sequence")  // nested once at most in what is published
+        for (JsonObject& deeper : parts(JsonObject(Json{{"part", one}}, owner.origin()), "part", list_key))
+          found.push_back(std::move(deeper));
+      else
+        found.push_back(std::move(inner));
+    }
+    return found;
+  }
+  std::vector<JsonObject> normalizers() const { return parts(tokenizer_, "normalizer", "normalizers"); }
+  std::vector<JsonObject> pre_tokenizers() const { return parts(tokenizer_, "pre_tokenizer", "pretokenizers"); }
+  static std::string type_of(const JsonObject& part) { return part.string("type", ""); }
+
+  bool is_byte_level() const {
+    const auto has = [](const std::vector<JsonObject>& list) {
+      return std::any_of(list.begin(), list.end(), [](const JsonObject& part) { return type_of(part) == "ByteLevel"; });
+    };
+    return has(pre_tokenizers()) || has(parts(tokenizer_, "decoder", "decoders"));
+  }
+
+  void read_vocabulary() {
+    const Json* vocab = model_.find({"vocab"});
+    if (!vocab || !vocab->is_object()) model_.fail("the model has no vocab");
+    for (const auto& [token, id] : vocab->items()) {
+      if (!id.is_number_unsigned()) model_.fail(fmt::format("token {} has no id", token.substr(0, 80)));
+      vocabulary_.set(id.get<std::uint64_t>(), token, text::TokenKind::normal);
+    }
+    if (vocabulary_.tokens.empty()) model_.fail("the vocabulary is empty");
+  }
+
+  // "a b", or since 2024 ["a", "b"].
+  std::vector<std::pair<std::string, std::string>> read_merges() const {
+    std::vector<std::pair<std::string, std::string>> merges;
+    const Json* list = model_.find({"merges"});
+    if (!list || !list->is_array()) model_.fail("the model has no list merges");
+    merges.reserve(list->size());
+    for (const Json& merge : *list) {
+      if (merge.is_string()) {
+        const auto& text = merge.get_ref<const std::string&>();
+        const auto space = text.find(' ', 1);
+        if (space == text.npos) model_.fail(fmt::format("merge {} is no pair", merges.size()));
+        merges.emplace_back(text.substr(0, space), text.substr(space + 1));
+      } else if (merge.is_array() && merge.size() == 2 && merge[0].is_string() && merge[1].is_string()) {
+        merges.emplace_back(merge[0].get<std::string>(), merge[1].get<std::string>());
+      } else {
+        model_.fail(fmt::format("merge {} is no pair", merges.size()));
+      }
+    }
+    return merges;
+  }
+
+  void read_byte_pairs() {
+    for (const char* key : {"continuing_subword_prefix", "end_of_word_suffix"})
+      if (!model_.string(key, "").empty()) refuse(fmt::format("{} {}", key, model_.string(key, "")));
+    read_vocabulary();
+    if (is_byte_level())
+      read_byte_level();
+    else
+      read_sentencepiece_pairs();
+  }
+
+  void read_byte_level() {
+    for (const JsonObject& part : normalizers())
+      if (type_of(part) != "NFC") refuse(fmt::format("the normalizer {} of a byte-level tokenizer", type_of(part)));
+    vocabulary_.model = "gpt2";
+    vocabulary_.pre = pre_tokenizer_name(tokenizer_, model_.boolean("ignore_merges", false));
+    for (const auto& [left, right] : read_merges()) vocabulary_.merges.push_back(fmt::format("{} {}", left, right));
+  }
+
+  // SentencePiece's byte pairs, which GGUF orders by the scores of what they become, as SentencePiece does itself.
+  void read_sentencepiece_pairs() {
+    vocabulary_.model = "llama";
+    bool prefix = false;
+    for (const JsonObject& part : normalizers()) {
+      const std::string type = type_of(part);
+      if (type == "Prepend" && part.string("prepend", "") == space_mark)
+        prefix = true;
+      else if (!(type == "Replace" && part.object("pattern").string("String", "") == " " &&
+                 part.string("content", "") == space_mark))
+        refuse(fmt::format("the normalizer {} of a SentencePiece tokenizer", type));
+    }
+    for (const JsonObject& part : pre_tokenizers()) {
+      const std::string type = type_of(part);
+      if (type == "Metaspace")
+        prefix = prefix || is_prefixed(part);
+      else if (!(type == "Split" &&
+                 part.object("pattern").string("String", "") == " "))  // no space is left to split at
+        refuse(fmt::format("the pre-tokenizer {} of a SentencePiece tokenizer", type));
+    }
+    vocabulary_.add_space_prefix = prefix;
+    if (!model_.boolean("byte_fallback", false)) refuse("a BPE model that is neither byte-level nor has byte_fallback");
+    score_by_merges();
+    for (std::size_t id = 0; id < vocabulary_.tokens.size(); ++id)
+      if (is_byte(vocabulary_.tokens[id])) vocabulary_.kinds[id] = text::TokenKind::byte;
+    mark_unknown();
+  }
+
+  void score_by_merges() {
+    std::unordered_map<std::string_view, std::size_t> ids;
+    for (std::size_t id = 0; id < vocabulary_.tokens.size(); ++id) ids.emplace(vocabulary_.tokens[id], id);
+    const auto merges = read_merges();
+    // What no merge makes is never to be made.
+    std::fill(vocabulary_.scores.begin(), vocabulary_.scores.end(), -1e9f);
+    for (std::size_t i = merges.size(); i-- > 0;) {  // the first that makes a token counts
+      const std::string joined = merges[i].first + merges[i].second;
+      const auto found = ids.find(joined);
+      if (found == ids.end()) model_.fail(fmt::format("merge {} makes no token", i));
+      vocabulary_.scores[found->second] = -static_cast<float>(i);
+    }
+  }
+
+  static bool is_byte(std::string_view text) {
+    const auto digit = [](char c) { return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'F'); };
+    return text.size() == 6 && text.starts_with("<0x") && text[5] == '>' && digit(text[3]) && digit(text[4]);
+  }
+
+  static bool is_prefixed(const JsonObject& metaspace) {
+    if (metaspace.string("replacement", std::string(space_mark)) != space_mark)
+      metaspace.fail("Metaspace replaces spaces by something else than ▁");
+    return metaspace.string("prepend_scheme", metaspace.boolean("add_prefix_space", true) ? "always" : "never") !=
+           "never";
+  }
+
+  void mark_unknown() {
+    const std::string unknown = model_.string("unk_token", "");
+    if (const auto id = vocabulary_.find(unknown); id && !unknown.empty()) {
+      vocabulary_.kinds[*id] = text::TokenKind::unknown;
+      vocabulary_.roles["unk"] = unknown;
+    }
+  }
+
+  void read_unigram() {
+    vocabulary_.model = "t5";
+    const Json* list = model_.find({"vocab"});
+    if (!list || !list->is_array() || list->empty()) model_.fail("the model has no list vocab");
+    for (const Json& piece : *list) {
+      if (!piece.is_array() || piece.size() != 2 || !piece[0].is_string() || !piece[1].is_number())
+        model_.fail(fmt::format("piece {} of the vocabulary is no text with a score", vocabulary_.tokens.size()));
+      vocabulary_.set(vocabulary_.tokens.size(), piece[0].get<std::string>(), text::TokenKind::normal,
+                      piece[1].get<float>());
+    }
+    if (model_.has("unk_id")) {
+      const std::uint64_t unknown = model_.integer({"unk_id"});
+      if (unknown >= vocabulary_.tokens.size()) model_.fail(fmt::format("unk_id is {}", unknown));
+      vocabulary_.kinds[unknown] = text::TokenKind::unknown;
+      vocabulary_.roles["unk"] = vocabulary_.tokens[unknown];
+    }
+    vocabulary_.remove_extra_whitespaces = false;
+    for (const JsonObject& part : normalizers()) read_unigram_normalizer(part);
+    vocabulary_.add_space_prefix = false;
+    for (const JsonObject& part : pre_tokenizers()) {
+      const std::string type = type_of(part);
+      if (type == "Metaspace")
+        vocabulary_.add_space_prefix = is_prefixed(part);
+      else if (type == "WhitespaceSplit")
+        vocabulary_.remove_extra_whitespaces = true;
+      else
+        refuse(fmt::format("the pre-tokenizer {} of a Unigram tokenizer", type));
+    }
+  }
+
+  void read_unigram_normalizer(const JsonObject& part) {
+    const std::string type = type_of(part);
+    if (type == "Precompiled")
+      vocabulary_.charsmap = decode_base64(part.string("precompiled_charsmap", ""));
+    else if (type == "Replace" && part.object("pattern").string("Regex", "") == " {2,}")
+      vocabulary_.remove_extra_whitespaces = true;
+    else if (type == "Strip")
+      vocabulary_.remove_extra_whitespaces = true;
+    else
+      refuse(fmt::format("the normalizer {} of a Unigram tokenizer", type));
+  }
+
+  std::string decode_base64(std::string_view text) const {
+    constexpr std::string_view letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    std::string bytes;
+    std::uint32_t buffer = 0;
+    int bits = 0;
+    while (text.ends_with('=')) text.remove_suffix(1);
+    for (const char c : text) {
+      const auto digit = letters.find(c);
+      if (digit == letters.npos) tokenizer_.fail("precompiled_charsmap is not Base64");
+      buffer = buffer << 6 | static_cast<std::uint32_t>(digit);
+      bits += 6;
+      if (bits >= 8) bytes += static_cast<char>(buffer >> (bits -= 8) & 255);
+    }
+    return bytes;
+  }
+
+  void read_wordpiece() {
+    vocabulary_.model = "bert";
+    if (model_.string("continuing_subword_prefix", "##") != "##")
+      refuse(fmt::format("continuing_subword_prefix {}", model_.string("continuing_subword_prefix", "")));
+    read_vocabulary();
+    vocabulary_.roles["unk"] = model_.string("unk_token", "[UNK]");
+    vocabulary_.lowercase = vocabulary_.strip_accents = false;
+    for (const JsonObject& part : normalizers()) {
+      if (type_of(part) != "BertNormalizer")
+        refuse(fmt::format("the normalizer {} of a WordPiece tokenizer", type_of(part)));
+      for (const char* key : {"clean_text", "handle_chinese_chars"})
+        if (!part.boolean(key, true)) refuse(fmt::format("a BertNormalizer with {} false", key));
+      vocabulary_.lowercase = part.boolean("lowercase", true);
+      vocabulary_.strip_accents = part.boolean("strip_accents", *vocabulary_.lowercase);
+    }
+    for (const JsonObject& part : pre_tokenizers())
+      if (type_of(part) != "BertPreTokenizer")
+        refuse(fmt::format("the pre-tokenizer {} of a WordPiece tokenizer", type_of(part)));
+  }
+
+  // What is put around a text: BOS or [CLS] before it, EOS or [SEP] after it.
+  void read_post_processor() {
+    for (const JsonObject& part : parts(tokenizer_, "post_processor", "processors")) {
+      const std::string type = type_of(part);
+      if (type == "TemplateProcessing")
+        read_template(part);
+      else if (type == "BertProcessing" || type == "RobertaProcessing")
+        for (const auto& [key, role] : {std::pair{"cls", "bos"}, {"sep", "eos"}})
+          if (const Json* pair = part.find({key}); pair && pair->is_array() && !pair->empty() && (*pair)[0].is_string())
+            set_edge(role, (*pair)[0].get<std::string>());
+      if (type != "TemplateProcessing" && type != "BertProcessing" && type != "RobertaProcessing" &&
+          type != "ByteLevel")
+        refuse(fmt::format("the post-processor {}", type));
+    }
+  }
+
+  void set_edge(std::string_view role, const std::string& token) {
+    (role == "bos" ? vocabulary_.add_bos : vocabulary_.add_eos) = true;
+    vocabulary_.roles[std::string(role)] = token;
+  }
+
+  void read_template(const JsonObject& part) {
+    const Json* single = part.find({"single"});
+    if (!single || !single->is_array()) part.fail("a TemplateProcessing has no list single");
+    std::size_t text_at = single->size();
+    std::vector<std::string> specials(single->size());
+    for (std::size_t i = 0; i < single->size(); ++i) {
+      const JsonObject item((*single)[i], part.origin());
+      if (item.has("Sequence"))
+        text_at = i;
+      else
+        specials[i] = item.object("SpecialToken").string("id", "");
+    }
+    if (text_at == single->size() || text_at > 1 || single->size() - text_at > 2)
+      refuse("a TemplateProcessing that puts more than one token before or after a text");
+    vocabulary_.add_bos = text_at == 1;
+    vocabulary_.add_eos = text_at + 1 < single->size();
+    if (text_at == 1) set_edge("bos", specials[0]);
+    if (text_at + 1 < single->size()) set_edge("eos", specials[text_at + 1]);
+  }
+
+  JsonObject model_, tokenizer_;
+  Vocabulary vocabulary_;
+};
+
+}  // namespace
+
+Vocabulary parse_tokenizer_json(Json json, const std::string& origin) {
+  return Parser(std::move(json), origin).parse();
+}
+
+Vocabulary read_tokenizer_json(const std::filesystem::path& path) {
+  return parse_tokenizer_json(read_json(path), path.string());
+}
+
+}  // namespace hearth::convert

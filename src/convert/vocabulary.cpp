@@ -1,0 +1,66 @@
+#include "convert/vocabulary.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/error.h"
+
+namespace hearth::convert {
+
+void Vocabulary::set(std::uint64_t id, std::string text, text::TokenKind kind, float score) {
+  constexpr std::uint64_t most = 1 << 21;
+  if (id >= most) throw Error(Code::bad_input, fmt::format("token {} has the id {}", text.substr(0, 80), id), origin_);
+  const std::size_t size = std::max<std::size_t>(tokens.size(), id + 1);
+  tokens.resize(size);
+  kinds.resize(size, text::TokenKind::unused);
+  scores.resize(size);
+  tokens[id] = std::move(text);
+  kinds[id] = kind;
+  scores[id] = score;
+}
+
+std::optional<std::uint32_t> Vocabulary::find(std::string_view text) const {
+  const auto found = std::find(tokens.begin(), tokens.end(), text);
+  if (found == tokens.end()) return std::nullopt;
+  return static_cast<std::uint32_t>(found - tokens.begin());
+}
+
+void Vocabulary::fill(std::uint64_t size) {
+  if (tokens.size() > size)
+    throw Error(Code::bad_input, fmt::format("the tokenizer has {} tokens, the model {}", tokens.size(), size),
+                origin_);
+  for (std::size_t id = tokens.size(); id < size; ++id) set(id, {}, text::TokenKind::unused);
+  for (std::size_t id = 0; id < size; ++id)
+    if (kinds[id] == text::TokenKind::unused && tokens[id].empty()) tokens[id] = fmt::format("[PAD{}]", id);
+}
+
+namespace {
+
+// Published vocabularies do not always mark their special tokens as such.
+bool looks_special(std::string_view text) {
+  const auto between = [&](std::string_view begin, std::string_view end) {
+    return text.size() > begin.size() + end.size() && text.starts_with(begin) && text.ends_with(end);
+  };
+  return text == "<pad>" || text == "<mask>" || between("<|", "|>") || between("<｜", "｜>") || between("<unused", ">");
+}
+
+}  // namespace
+
+void add_tokens(const Json& list, const std::string& origin, Vocabulary& vocabulary) {
+  if (list.is_null()) return;
+  if (!list.is_array()) throw Error(Code::bad_input, "added_tokens is no list", origin);
+  for (const Json& json : list) {
+    const JsonObject token(json, origin);
+    const Json* content = token.find({"content"});
+    if (!content || !content->is_string()) token.fail("an added token has no content");
+    std::string text = content->get<std::string>();
+    const bool special = token.boolean("special", false) || looks_special(text);
+    if (!special && vocabulary.model != "gpt2" && vocabulary.model != "bert")  // it is matched in the text as it is
+      for (std::size_t at; (at = text.find("▁")) != text.npos;) text.replace(at, std::string_view("▁").size(), " ");
+    vocabulary.set(token.integer({"id"}), std::move(text),
+                   special ? text::TokenKind::control : text::TokenKind::user_defined, -1000);
+  }
+}
+
+}  // namespace hearth::convert

@@ -1,0 +1,413 @@
+// Tokenizers carried over: the ids of the shared cases from tokenizer.json and tokenizer.model made of the shared
+// vocabularies, and what is refused.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <bit>
+#include <sstream>
+#include <unordered_map>
+
+#include "base/error.h"
+#include "convert/vocabulary.h"
+#include "files.h"
+#include "gguf/file.h"
+#include "shared.h"
+#include "temporary.h"
+
+namespace hearth::convert {
+namespace {
+
+using tests::save;
+
+using nlohmann::json;
+
+const json byte_level = {{"type", "ByteLevel"}, {"add_prefix_space", false}, {"use_regex", true}};
+const json bytes_only = {{"type", "ByteLevel"}, {"add_prefix_space", false}, {"use_regex", false}};
+
+json split(const std::string& pattern) {
+  return {{"type", "Split"}, {"pattern", {{"Regex", pattern}}}, {"behavior", "Isolated"}, {"invert", false}};
+}
+json sequence(const json& list) {
+  return {{"type", "Sequence"}, {"pretokenizers", list}};
+}
+std::string modern(const std::string& number) {
+  return "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|" + number +
+         "| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+";
+}
+
+std::string read(const std::filesystem::path& path) {
+  std::ifstream file(path, std::ios::binary);
+  std::ostringstream text;
+  text << file.rdbuf();
+  return text.str();
+}
+
+struct Shared {
+  gguf::File file;
+  std::filesystem::path path;
+  std::vector<std::int64_t> kinds = file.metadata().integers("tokenizer.ggml.token_type");
+
+  explicit Shared(const std::string& name) : file(gguf::File::open(location(name))), path(location(name)) {}
+  static std::filesystem::path location(const std::string& name) {
+    return hearth::tests::shared() / "conformance" / "vocab" / ("ggml-vocab-" + name + ".gguf");
+  }
+  const std::vector<std::string>& tokens() const { return file.metadata().strings("tokenizer.ggml.tokens"); }
+
+  json added() const {
+    json list = json::array();
+    for (std::size_t i = 0; i < tokens().size(); ++i)
+      if (const auto kind = kinds[i]; kind == 3 || kind == 4)
+        list.push_back({{"id", i}, {"content", tokens()[i]}, {"special", kind == 3}});
+    return list;
+  }
+  json vocab() const {
+    json vocab = json::object();
+    for (std::size_t i = 0; i < tokens().size(); ++i) vocab[tokens()[i]] = i;
+    return vocab;
+  }
+
+  void expect_ids(const gguf::Metadata& metadata) const {
+    const auto tokenizer = text::Tokenizer::load(metadata);
+    const std::string inputs = read(path.string() + ".inp"), separator = "\n__ggml_vocab_test__\n";
+    std::istringstream outputs(read(path.string() + ".out"));
+    std::size_t cases = 0;
+    for (std::size_t at = 0; at < inputs.size(); ++cases) {
+      const std::size_t end = std::min(inputs.find(separator, at), inputs.size());
+      const std::string text = inputs.substr(at, end - at);
+      std::string line;
+      ASSERT_TRUE(std::getline(outputs, line));
+      std::istringstream words(line);
+      std::vector<Token> expected;
+      for (Token id = 0; words >> id;) expected.push_back(id);
+      EXPECT_EQ(tokenizer->encode(text, {.add_special = false}), expected) << text;
+      at = end + separator.size();
+    }
+    EXPECT_GT(cases, 40u);
+  }
+};
+
+class Folder {
+ public:
+  void save_json(const std::string& name, const json& content) const { save(path() / name, content.dump()); }
+  const std::filesystem::path& path() const { return folder_.path(); }
+  gguf::Metadata import(std::uint64_t size, const json& config = json::object()) const {
+    gguf::Metadata metadata("test");
+    add_tokenizer(path(), JsonObject(config, "config.json"), size, metadata);
+    return metadata;
+  }
+
+ private:
+  hearth::tests::TemporaryFolder folder_;
+};
+
+struct ByteLevelCase {
+  const char* name;
+  json pre_tokenizer;
+  bool ignore_merges;
+  const char* pre;
+  friend std::ostream& operator<<(std::ostream& out, const ByteLevelCase& one) { return out << one.name; }
+};
+
+class ByteLevel : public testing::TestWithParam<ByteLevelCase> {};
+
+TEST_P(ByteLevel, GivesTheIdsOfTheReference) {
+  HEARTH_NEEDS_SHARED();
+  const ByteLevelCase& one = GetParam();
+  const Shared shared(one.name);
+  const bool pairs = one.ignore_merges;  // merges as two texts, or as one
+  json merges = json::array();
+  for (const std::string& merge : shared.file.metadata().strings("tokenizer.ggml.merges")) {
+    const auto space = merge.find(' ', 1);
+    merges.push_back(pairs ? json{merge.substr(0, space), merge.substr(space + 1)} : json(merge));
+  }
+  const Folder folder;
+  folder.save_json(
+      "tokenizer.json",
+      {{"added_tokens", shared.added()},
+       {"normalizer", nullptr},
+       {"pre_tokenizer", one.pre_tokenizer},
+       {"model",
+        {{"type", "BPE"}, {"ignore_merges", one.ignore_merges}, {"vocab", shared.vocab()}, {"merges", merges}}}});
+  const gguf::Metadata metadata = folder.import(shared.tokens().size());
+  EXPECT_EQ(metadata.string("tokenizer.ggml.model"), "gpt2");
+  EXPECT_EQ(metadata.string("tokenizer.ggml.pre"), one.pre);
+  EXPECT_EQ(metadata.strings("tokenizer.ggml.tokens"), shared.tokens());
+  shared.expect_ids(metadata);
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Vocabularies, ByteLevel,
+    testing::Values(ByteLevelCase{"gpt-2", byte_level, false, "gpt-2"},
+                    ByteLevelCase{"mpt", byte_level, false, "gpt-2"},
+                    ByteLevelCase{"llama-bpe", sequence({split(modern("\\p{N}{1,3}")), bytes_only}), true, "llama-bpe"},
+                    ByteLevelCase{"qwen2", sequence({split(modern("\\p{N}")), bytes_only}), false, "qwen2"},
+                    ByteLevelCase{"falcon",
+                                  sequence({{{"type", "Punctuation"}, {"behavior", "Contiguous"}},
+                                            byte_level,
+                                            {{"type", "Digits"}, {"individual_digits", false}},
+                                            split("[0-9][0-9][0-9]")}),
+                                  false, "falcon"}),
+    [](const auto& one) {
+      std::string name = one.param.name;
+      std::replace(name.begin(), name.end(), '-', '_');
+      return name;
+    });
+
+TEST(WordPiece, GivesTheIdsOfTheReference) {
+  HEARTH_NEEDS_SHARED();
+  const Shared shared("bert-bge");
+  json vocab = json::object();
+  std::string lines;
+  for (std::size_t i = 0; i < shared.tokens().size(); ++i) {
+    std::string token = shared.tokens()[i];
+    if (token.starts_with("▁"))
+      token.erase(0, std::string_view("▁").size());
+    else if (!token.starts_with('[') || !token.ends_with(']'))
+      token.insert(0, "##");
+    vocab[token] = i;
+    lines += token + "\n";
+  }
+  for (const bool old : {false, true}) {
+    const Folder folder;
+    if (old)
+      save(folder.path() / "vocab.txt", lines);
+    else
+      folder.save_json("tokenizer.json", {{"added_tokens", shared.added()},
+                                          {"normalizer", {{"type", "BertNormalizer"}, {"lowercase", true}}},
+                                          {"pre_tokenizer", {{"type", "BertPreTokenizer"}}},
+                                          {"model", {{"type", "WordPiece"}, {"vocab", vocab}}}});
+    const gguf::Metadata metadata = folder.import(shared.tokens().size() + 6);  // models pad their tables
+    EXPECT_EQ(metadata.string("tokenizer.ggml.model"), "bert");
+    EXPECT_EQ(metadata.strings("tokenizer.ggml.tokens")[shared.tokens().size()], "[PAD30522]");
+    shared.expect_ids(metadata);
+  }
+}
+
+// The wire format of protocol buffers, as far as a SentencePiece model needs it.
+std::string varint(std::uint64_t value) {
+  std::string bytes;
+  for (; value > 127; value >>= 7) bytes += static_cast<char>(value | 128);
+  return bytes + static_cast<char>(value);
+}
+std::string number_field(unsigned field, std::uint64_t value) {
+  return varint(field << 3) + varint(value);
+}
+std::string bytes_field(unsigned field, const std::string& bytes) {
+  return varint(field << 3 | 2) + varint(bytes.size()) + bytes;
+}
+std::string piece(const std::string& text, float score, std::uint64_t kind) {
+  const auto bits = std::bit_cast<std::uint32_t>(score);
+  std::string fixed(4, '\0');
+  std::memcpy(fixed.data(), &bits, 4);
+  return bytes_field(1, bytes_field(1, text) + varint(2 << 3 | 5) + fixed + number_field(3, kind));
+}
+
+std::string sentencepiece_of(const Shared& shared) {
+  const auto scores = shared.file.metadata().numbers("tokenizer.ggml.scores");
+  std::string model;
+  for (std::size_t i = 0; i < shared.tokens().size(); ++i)
+    if (i < 32000)
+      model += piece(shared.tokens()[i], static_cast<float>(scores[i]), static_cast<std::uint64_t>(shared.kinds[i]));
+  return model + bytes_field(2, number_field(3, 2) + number_field(40, 0)) + bytes_field(3, number_field(3, 1));
+}
+
+class SentencePiece : public testing::TestWithParam<const char*> {};
+
+TEST_P(SentencePiece, GivesTheIdsOfTheReferenceFromItsModel) {
+  HEARTH_NEEDS_SHARED();
+  const Shared shared(GetParam());
+  const Folder folder;
+  save(folder.path() / "tokenizer.model", sentencepiece_of(shared));
+  json added = json::object();
+  for (const json& token : shared.added()) added[std::to_string(token["id"].get<int>())] = token;
+  folder.save_json("tokenizer_config.json", {{"added_tokens_decoder", added}});
+  const gguf::Metadata metadata = folder.import(shared.tokens().size());
+  EXPECT_EQ(metadata.string("tokenizer.ggml.model"), "llama");
+  EXPECT_TRUE(metadata.boolean("tokenizer.ggml.add_bos_token", false));
+  EXPECT_EQ(metadata.integer("tokenizer.ggml.bos_token_id"), 1u);
+  shared.expect_ids(metadata);
+}
+
+// As transformers converts a SentencePiece model: a merge for each way to cut a token in two, best token first.
+json merges_of(const Shared& shared) {
+  const auto scores = shared.file.metadata().numbers("tokenizer.ggml.scores");
+  std::unordered_map<std::string_view, std::size_t> ids;
+  for (std::size_t i = 0; i < shared.tokens().size(); ++i) ids.emplace(shared.tokens()[i], i);
+  struct Merge {
+    double score;
+    std::size_t left, right;
+  };
+  std::vector<Merge> merges;
+  for (std::size_t i = 0; i < shared.tokens().size(); ++i) {
+    if (shared.kinds[i] != 1) continue;
+    const std::string_view text = shared.tokens()[i];
+    for (std::size_t cut = 1; cut < text.size(); ++cut) {
+      const auto left = ids.find(text.substr(0, cut)), right = ids.find(text.substr(cut));
+      if (left != ids.end() && right != ids.end()) merges.push_back({scores[i], left->second, right->second});
+    }
+  }
+  std::stable_sort(merges.begin(), merges.end(), [](const Merge& a, const Merge& b) { return a.score > b.score; });
+  json list = json::array();
+  for (const Merge& merge : merges) list.push_back({shared.tokens()[merge.left], shared.tokens()[merge.right]});
+  return list;
+}
+
+TEST_P(SentencePiece, GivesTheIdsOfTheReferenceFromMerges) {
+  HEARTH_NEEDS_SHARED();
+  const Shared shared(GetParam());
+  const Folder folder;
+  const json replace = {{"type", "Replace"}, {"pattern", {{"String", " "}}}, {"content", "▁"}};
+  folder.save_json(
+      "tokenizer.json",
+      {{"added_tokens", shared.added()},
+       {"normalizer", {{"type", "Sequence"}, {"normalizers", {{{"type", "Prepend"}, {"prepend", "▁"}}, replace}}}},
+       {"pre_tokenizer", nullptr},
+       {"model",
+        {{"type", "BPE"},
+         {"byte_fallback", true},
+         {"unk_token", "<unk>"},
+         {"vocab", shared.vocab()},
+         {"merges", merges_of(shared)}}}});
+  const gguf::Metadata metadata = folder.import(shared.tokens().size());
+  EXPECT_TRUE(metadata.boolean("tokenizer.ggml.add_space_prefix", false));
+  shared.expect_ids(metadata);
+}
+
+INSTANTIATE_TEST_SUITE_P(Vocabularies, SentencePiece, testing::Values("llama-spm", "phi-3"),
+                         [](const auto& one) { return std::string(one.param) == "phi-3" ? "phi3" : "llama"; });
+
+// A small tokenizer of each model, to change.
+json tiny_bytes() {
+  return {{"added_tokens", {{{"id", 3}, {"content", "<|end|>"}, {"special", true}}}},
+          {"pre_tokenizer", byte_level},
+          {"model", {{"type", "BPE"}, {"vocab", {{"a", 0}, {"b", 1}, {"ab", 2}}}, {"merges", {"a b"}}}}};
+}
+json tiny_unigram() {
+  return {
+      {"added_tokens", {{{"id", 0}, {"content", "<s>"}, {"special", true}}}},
+      {"normalizer", {{"type", "Precompiled"}, {"precompiled_charsmap", "AAAAAA=="}}},
+      {"pre_tokenizer",
+       {{"type", "Sequence"},
+        {"pretokenizers",
+         {{{"type", "WhitespaceSplit"}},
+          {{"type", "Metaspace"}, {"replacement", "▁"}, {"prepend_scheme", "always"}}}}}},
+      {"post_processor",
+       {{"type", "TemplateProcessing"},
+        {"single",
+         {{{"SpecialToken", {{"id", "<s>"}}}}, {{"Sequence", {{"id", "A"}}}}, {{"SpecialToken", {{"id", "</s>"}}}}}}}},
+      {"model",
+       {{"type", "Unigram"},
+        {"unk_id", 2},
+        {"vocab", json::parse(R"([["<s>", 0.0], ["</s>", 0.0], ["<unk>", 0.0], ["▁a", -1.5], ["b", -2.5]])")}}}};
+}
+
+TEST(Unigram, CarriesEveryPartOver) {
+  const Folder folder;
+  folder.save_json("tokenizer.json", tiny_unigram());
+  const gguf::Metadata metadata = folder.import(6);
+  EXPECT_EQ(metadata.string("tokenizer.ggml.model"), "t5");
+  EXPECT_EQ(metadata.strings("tokenizer.ggml.tokens"),
+            (std::vector<std::string>{"<s>", "</s>", "<unk>", "▁a", "b", "[PAD5]"}));
+  EXPECT_EQ(metadata.integers("tokenizer.ggml.token_type"), (std::vector<std::int64_t>{3, 1, 2, 1, 1, 5}));
+  EXPECT_EQ(metadata.numbers("tokenizer.ggml.scores")[4], -2.5);
+  EXPECT_EQ(metadata.integers("tokenizer.ggml.precompiled_charsmap"), (std::vector<std::int64_t>{0, 0, 0, 0}));
+  for (const char* key : {"add_space_prefix", "remove_extra_whitespaces", "add_bos_token", "add_eos_token"})
+    EXPECT_TRUE(metadata.boolean(std::string("tokenizer.ggml.") + key, false)) << key;
+  EXPECT_EQ(metadata.integer("tokenizer.ggml.bos_token_id"), 0u);
+  EXPECT_EQ(metadata.integer("tokenizer.ggml.eos_token_id"), 1u);
+  EXPECT_EQ(metadata.integer("tokenizer.ggml.unknown_token_id"), 2u);
+}
+
+TEST(Tokenizer, ReadsRolesFlagsAndTemplatesFromWhereverTheyStand) {
+  const Folder folder;
+  folder.save_json("tokenizer.json", tiny_bytes());
+  folder.save_json(
+      "tokenizer_config.json",
+      {{"eos_token", {{"content", "<|end|>"}}},
+       {"add_bos_token", true},
+       {"chat_template", {{{"name", "default"}, {"template", "A"}}, {{"name", "tool_use"}, {"template", "B"}}}}});
+  folder.save_json("special_tokens_map.json", {{"pad_token", "b"}});
+  folder.save_json("generation_config.json", {{"eos_token_id", {3, 2, 1}}});
+  const gguf::Metadata metadata = folder.import(4, json{{"bos_token_id", 0u}});
+  EXPECT_EQ(metadata.integer("tokenizer.ggml.bos_token_id"), 0u);
+  EXPECT_EQ(metadata.integer("tokenizer.ggml.eos_token_id"), 3u);
+  EXPECT_EQ(metadata.integer("tokenizer.ggml.padding_token_id"), 1u);
+  EXPECT_EQ(metadata.integer("tokenizer.ggml.eot_token_id"), 2u);
+  EXPECT_EQ(metadata.integer("tokenizer.ggml.eom_token_id"), 1u);
+  EXPECT_TRUE(metadata.boolean("tokenizer.ggml.add_bos_token", false));
+  EXPECT_EQ(metadata.string("tokenizer.chat_template"), "A");
+  EXPECT_EQ(metadata.string("tokenizer.chat_template.tool_use"), "B");
+
+  save(folder.path() / "chat_template.jinja", "C");
+  EXPECT_EQ(folder.import(4).string("tokenizer.chat_template"), "C");
+}
+
+TEST(Tokenizer, IsNoneWhereThereIsNone) {
+  EXPECT_EQ(Folder().import(4).string("tokenizer.ggml.model"), "none");
+}
+
+void expect_refusal(const Folder& folder, Code code, const std::string& part) {
+  try {
+    folder.import(6);
+    ADD_FAILURE() << part;
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), code) << error.what();
+    EXPECT_NE(std::string(error.what()).find(part), std::string::npos) << error.what();
+    EXPECT_EQ(std::string(error.what()).find('\n'), std::string::npos) << error.what();
+  }
+}
+
+TEST(Tokenizer, NamesThePartThatIsNotKnown) {
+  struct Case {
+    json base, change;
+    Code code;
+    const char* part;
+  };
+  const Case cases[] = {
+      {tiny_bytes(), {{"pre_tokenizer", {{"type", "Whitespace"}}}}, Code::unsupported, "the pre-tokenizer Whitespace"},
+      {tiny_bytes(), {{"pre_tokenizer", sequence({split("x+"), bytes_only})}}, Code::unsupported, "x+"},
+      {tiny_bytes(), {{"pre_tokenizer", {{"add_prefix_space", true}}}}, Code::unsupported, "add_prefix_space"},
+      {tiny_bytes(), {{"normalizer", {{"type", "Lowercase"}}}}, Code::unsupported, "the normalizer Lowercase"},
+      {tiny_bytes(), {{"post_processor", {{"type", "Odd"}}}}, Code::unsupported, "the post-processor Odd"},
+      {tiny_bytes(), {{"model", {{"type", "WordLevel"}}}}, Code::unsupported, "the model WordLevel"},
+      {tiny_bytes(), {{"model", {{"ignore_merges", true}}}}, Code::unsupported, "ignore_merges"},
+      {tiny_bytes(), {{"model", {{"end_of_word_suffix", "</w>"}}}}, Code::unsupported, "end_of_word_suffix"},
+      {tiny_bytes(), {{"model", {{"merges", {"ab"}}}}}, Code::bad_input, "merge 0"},
+      {tiny_bytes(), {{"model", {{"vocab", {{"a", -1}}}}}}, Code::bad_input, "token a has no id"},
+      {tiny_bytes(), {{"model", {{"vocab", {{"a", 7}}}}}}, Code::bad_input, "8 tokens, the model 6"},
+      {tiny_bytes(), {{"model", {{"vocab", {{"a", 1e15}}}}}}, Code::bad_input, "token a"},
+      {tiny_bytes(), {{"added_tokens", 1}}, Code::bad_input, "added_tokens"},
+      {tiny_bytes(), {{"model", nullptr}}, Code::unsupported, "the model of unknown type"},
+      {tiny_unigram(), {{"normalizer", {{"type", "NFKC"}}}}, Code::unsupported, "the normalizer NFKC"},
+      {tiny_unigram(), {{"normalizer", {{"precompiled_charsmap", "!"}}}}, Code::bad_input, "Base64"},
+      {tiny_unigram(), {{"model", {{"unk_id", 9}}}}, Code::bad_input, "unk_id is 9"},
+      {tiny_unigram(), {{"model", {{"vocab", json::array({json::array({"a", "b"})})}}}}, Code::bad_input, "piece 0"},
+  };
+  for (const Case& one : cases) {
+    json whole = one.base;
+    whole.merge_patch(one.change);
+    const Folder folder;
+    folder.save_json("tokenizer.json", whole);
+    expect_refusal(folder, one.code, one.part);
+  }
+}
+
+TEST(Tokenizer, NamesWhatIsWrongWithASentencePieceModel) {
+  const std::string good = piece("<unk>", 0, 2) + piece("a", -1, 1);
+  const auto expect = [](const std::string& bytes, Code code, const std::string& part) {
+    const Folder folder;
+    save(folder.path() / "tokenizer.model", bytes);
+    expect_refusal(folder, code, part);
+  };
+  expect(good + bytes_field(2, number_field(3, 3)), Code::unsupported, "words or characters");
+  expect(good + piece("\xff", 0, 1), Code::bad_input, "piece 2 is not valid UTF-8");
+  expect(good + piece("b", 0, 9), Code::bad_input, "piece 2 has the type 9");
+  expect(good.substr(0, good.size() - 1), Code::bad_input, "not complete");
+  expect(std::string("\x12\x00", 2), Code::bad_input, "without pieces");
+  const Folder other;
+  save(other.path() / "sentencepiece.bpe.model", good);
+  expect_refusal(other, Code::unsupported, "sentencepiece.bpe.model");
+}
+
+}  // namespace
+}  // namespace hearth::convert
