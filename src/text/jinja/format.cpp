@@ -70,21 +70,19 @@ std::string show_number(Runtime& runtime, const Spec& spec, const Value& value) 
   std::string sign, body;
   if (value.is_integral() && (type == 0 || std::string_view("dnbxXo").find(type) != std::string_view::npos)) {
     const bool minus = value.integer() < 0;
-    using Wide = unsigned __int128;
-    Wide rest = static_cast<Wide>(value.integer());
-    if (minus) rest = Wide{0} - rest;
-    const unsigned base = type == 'b' ? 2 : type == 'o' ? 8 : type == 'x' || type == 'X' ? 16 : 10;
-    do {
-      body.push_back((type == 'X' ? "0123456789ABCDEF" : "0123456789abcdef")[static_cast<unsigned>(rest % base)]);
-      rest /= base;
-    } while (rest != 0);
-    std::reverse(body.begin(), body.end());
+    const bool hex = type == 'x' || type == 'X', decimal = !hex && type != 'b' && type != 'o';
+    body = type == 'b'   ? fmt::format("{:b}", value.integer())
+           : type == 'o' ? fmt::format("{:o}", value.integer())
+           : type == 'x' ? fmt::format("{:x}", value.integer())
+           : type == 'X' ? fmt::format("{:X}", value.integer())
+                         : fmt::format("{}", value.integer());
+    if (minus) body.erase(0, 1);
     if (spec.precision && body.size() < static_cast<std::size_t>(*spec.precision))
       body.insert(0, static_cast<std::size_t>(*spec.precision) - body.size(), '0');
-    if (spec.group) body = grouped(body, spec.group, base == 10 ? 3 : 4);
+    if (spec.group) body = grouped(body, spec.group, decimal ? 3 : 4);
     sign = minus ? "-" : "";
     if (sign.empty() && spec.sign) sign = spec.sign;
-    if (spec.alternate && base != 10) sign += std::string{'0', type};
+    if (spec.alternate && !decimal) sign += std::string{'0', type};
   } else {
     const double number = value.floating();
     const bool minus = std::signbit(number) && !std::isnan(number);
