@@ -205,6 +205,9 @@ case("SmolLM2: a conversation", "conversation", "smollm2", {"system": "You are a
 case("SmolLM2: log-likelihoods", "score", "smollm2", {"context": "The capital of France is", "continuations": [" Paris", " Berlin", " a city"]},
      record=["likelihoods"], tolerance=0.3)
 case("SmolLM2: no embeddings", "embed", "smollm2", {"texts": ["x"]}, error("unsupported", "no encoder"))
+case("MiniLM: embeddings", "embed", "minilm", {"texts": ["A man is eating food.", "Someone eats a meal.", "The car is fast."]},
+     {"count": 3, "width": 384, "lengths": [1.0, 1.0, 1.0]}, record=["prompt_tokens", "beginnings", "products"], tolerance=0.01)
+
 
 def results():
     """What every case gives, in a process of its own."""
