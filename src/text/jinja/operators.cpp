@@ -31,6 +31,11 @@ Int floor_divide(Int a, Int b) {
   return a % b != 0 && (a < 0) != (b < 0) ? quotient - 1 : quotient;
 }
 
+Int floor_modulo(Int a, Int b) {
+  const Int rest = a % b;
+  return rest != 0 && (rest < 0) != (b < 0) ? rest + b : rest;
+}
+
 Value integers(Runtime& runtime, Arithmetic operation, Int a, Int b) {
   Int result = 0;
   switch (operation) {
@@ -54,7 +59,7 @@ Value integers(Runtime& runtime, Arithmetic operation, Int a, Int b) {
         if (__builtin_sub_overflow(Int{0}, a, &result)) too_large(runtime);
         return Value::integer(result);
       }
-      return Value::integer(operation == Arithmetic::floor_divide ? floor_divide(a, b) : a - floor_divide(a, b) * b);
+      return Value::integer(operation == Arithmetic::floor_divide ? floor_divide(a, b) : floor_modulo(a, b));
     case Arithmetic::power:
       break;
   }
