@@ -26,10 +26,10 @@ TEST(CharacterSet, OperationsAreThoseOfSets) {
   const auto some = [&] {
     CharacterSet set;
     for (int i = 0; i < 5; ++i) {
-      const char32_t first = random() % 60;
-      set.add(first, first + random() % 8);
+      const char32_t first = char32_t(random()) % 60;
+      set.add(first, first + char32_t(random()) % 8);
     }
-    if (random() % 2) set.add(0x10fff0, last_character);
+    if (char32_t(random()) % 2) set.add(0x10fff0, last_character);
     return set;
   };
   for (int i = 0; i < 200; ++i) {
@@ -51,8 +51,8 @@ TEST(CharacterSet, Utf8SequencesWriteExactlyItsCharacters) {
   for (int i = 0; i < 30; ++i) {
     CharacterSet set;
     for (int n = 0; n < 3; ++n) {
-      const char32_t first = random() % (random() % 2 ? 0x3000 : last_character);
-      set.add(first, std::min<char32_t>(last_character, first + random() % 0x9000));
+      const char32_t first = char32_t(random()) % (random() % 2 ? 0x3000 : last_character);
+      set.add(first, std::min<char32_t>(last_character, first + char32_t(random()) % 0x9000));
     }
     const auto sequences = utf8_sequences(set);
     const auto written = [&](const std::string& bytes) {
@@ -65,7 +65,7 @@ TEST(CharacterSet, Utf8SequencesWriteExactlyItsCharacters) {
       }
       return times;
     };
-    for (char32_t c = 0; c <= last_character; c += 1 + random() % 97) {
+    for (char32_t c = 0; c <= last_character; c += 1 + char32_t(random()) % 97) {
       if (!is_character(c)) continue;
       std::string bytes;
       append_utf8(bytes, c);

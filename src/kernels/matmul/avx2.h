@@ -78,26 +78,20 @@ inline __m256i round_words(const float* x, __m256 inverse) {
                             _mm256_cvtps_epi32(_mm256_mul_ps(_mm256_loadu_ps(x + 8), inverse)));
 }
 
-// One group of at most 256 columns, a multiple of 32, to int8: 127 is the largest magnitude.
-inline void pack_bytes_group(const float* x, std::size_t count, const Int8Rows& rows, std::size_t token,
-                             std::size_t group) {
-  const Scale by(x, count, 127);
+// 32 columns to int8: 127 is the largest magnitude.
+inline void pack_bytes_group(const float* x, const Int8Rows& rows, std::size_t token, std::size_t group) {
+  const Scale by(x, 32, 127);
   const __m256 inverse = _mm256_set1_ps(by.inverse);
-  std::int8_t* const values = rows.values(token) + group * group_columns;
-  float* const sums16 = rows.sums<16>(token) + group * 16;
-  float* const sums32 = rows.sums<32>(token) + group * 8;
-  for (std::size_t i = 0; i < count; i += 32) {
-    const __m256i mixed = _mm256_packs_epi16(round_words(x + i, inverse), round_words(x + i + 16, inverse));
-    const __m256i bytes = _mm256_permutevar8x32_epi32(mixed, _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7));
-    _mm256_storeu_si256(reinterpret_cast<__m256i*>(values + i), bytes);
-    __m256i sum = _mm256_madd_epi16(_mm256_maddubs_epi16(_mm256_set1_epi8(1), bytes), _mm256_set1_epi16(1));
-    sum = _mm256_hadd_epi32(sum, sum);
-    sum = _mm256_hadd_epi32(sum, sum);
-    const int low = _mm256_extract_epi32(sum, 0), high = _mm256_extract_epi32(sum, 4);
-    sums16[i / 16] = by.scale * static_cast<float>(low);
-    sums16[i / 16 + 1] = by.scale * static_cast<float>(high);
-    sums32[i / 32] = by.scale * static_cast<float>(low + high);
-  }
+  const __m256i mixed = _mm256_packs_epi16(round_words(x, inverse), round_words(x + 16, inverse));
+  const __m256i bytes = _mm256_permutevar8x32_epi32(mixed, _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7));
+  _mm256_storeu_si256(reinterpret_cast<__m256i*>(rows.values(token) + group * 32), bytes);
+  __m256i sum = _mm256_madd_epi16(_mm256_maddubs_epi16(_mm256_set1_epi8(1), bytes), _mm256_set1_epi16(1));
+  sum = _mm256_hadd_epi32(sum, sum);
+  sum = _mm256_hadd_epi32(sum, sum);
+  const int low = _mm256_extract_epi32(sum, 0), high = _mm256_extract_epi32(sum, 4);
+  rows.sums<16>(token)[group * 2] = by.scale * static_cast<float>(low);
+  rows.sums<16>(token)[group * 2 + 1] = by.scale * static_cast<float>(high);
+  rows.sums<32>(token)[group] = by.scale * static_cast<float>(low + high);
   rows.scales(token)[group] = by.scale;
 }
 
@@ -105,9 +99,7 @@ inline void pack_bytes(const float* x, std::size_t columns, const Int8Rows& rows
   // The sums are read in whole vectors: what lies past the last group must be zero.
   for (std::size_t i = columns / 16; i < round_up(columns / 16, 16); ++i) rows.sums<16>(token)[i] = 0;
   for (std::size_t i = columns / 32; i < round_up(columns / 32, 16); ++i) rows.sums<32>(token)[i] = 0;
-  for (std::size_t first = 0; first < columns; first += group_columns)
-    pack_bytes_group(x + first, columns - first < group_columns ? columns - first : group_columns, rows, token,
-                     first / group_columns);
+  for (std::size_t group = 0; group < columns / 32; ++group) pack_bytes_group(x + group * 32, rows, token, group);
 }
 
 inline void pack_words(const float* x, std::size_t columns, const WordRows& rows, std::size_t token) {

@@ -121,7 +121,7 @@ struct ByteTile {
     const Int8Rows in(piece.input->packed[static_cast<std::size_t>(Form::int8)], piece.input->columns);
     const std::int8_t* values = in.values(token) + from.first;
     const float* const sums_of_values = in.sums<32>(token) + from.first / 32;
-    const float* const scales = in.scales(token) + from.first / group_columns;
+    const float* const scales = in.scales(token) + from.first / 32;
     const std::size_t stride = in.record, float_stride = in.record / sizeof(float);
     const std::size_t groups = from.columns / 32;
     const std::uint8_t *a = weights.codes[0], *b = weights.codes[1];
@@ -157,7 +157,7 @@ struct ByteTile {
         const __m256 scale = _mm256_load_ps(weights.scales[p] + g * panel_rows);
         const __m256 constant = _mm256_load_ps(weights.constants[p] + g * panel_rows);
         unroll<T>(HEARTH_UNROLL(t) {
-          const __m256 by = _mm256_mul_ps(scale, _mm256_broadcast_ss(scales + t * float_stride + g / 8));
+          const __m256 by = _mm256_mul_ps(scale, _mm256_broadcast_ss(scales + t * float_stride + g));
           totals[t][p] =
               _mm256_fmadd_ps(constant, _mm256_broadcast_ss(sums_of_values + t * float_stride + g), totals[t][p]);
           totals[t][p] = _mm256_fmadd_ps(_mm256_cvtepi32_ps(dots[t][p]), by, totals[t][p]);
@@ -184,10 +184,12 @@ struct WordPanels {
 
   // Codes are shifted to fill 15 bits, so that factors of up to 32767 / 32768 keep theirs.
   template <class F>
-  static constexpr int shift = F::most > 63  ? 7
-                               : F::most > 7 ? 8
-                               : F::most > 3 ? 11
-                                             : 12;
+  static constexpr int shift = F::most > 63   ? 7
+                               : F::most > 31 ? 8
+                               : F::most > 15 ? 9
+                               : F::most > 7  ? 10
+                               : F::most > 3  ? 11
+                                              : 12;
 
   // Brings groups to one scale, which is returned: word = (code << shift) * factor / 32768 + constant. A code's range
   // decides, not the codes that occur.

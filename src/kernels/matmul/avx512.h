@@ -40,7 +40,7 @@ struct Avx512Product : Avx512 {
   }
 };
 
-// One group of at most 256 columns, a multiple of 32, to int8: 127 is the largest magnitude.
+// 64 columns, or the last 32, to int8: 127 is the largest magnitude.
 inline void pack_group(const float* x, std::size_t count, const Int8Rows& rows, std::size_t token, std::size_t group) {
   __m512 largest = _mm512_setzero_ps();
   for (std::size_t i = 0; i < count; i += 16) largest = _mm512_max_ps(largest, _mm512_abs_ps(_mm512_loadu_ps(x + i)));
@@ -49,15 +49,15 @@ inline void pack_group(const float* x, std::size_t count, const Int8Rows& rows, 
   const float scale = zero ? 0 : most / 127;
   const __m512 inverse = _mm512_set1_ps(zero ? 0 : 127 / most);
 
-  std::int8_t* const values = rows.values(token) + group * group_columns;
+  std::int8_t* const values = rows.values(token) + group * 64;
   for (std::size_t i = 0; i < count; i += 16)
     _mm_storeu_si128(reinterpret_cast<__m128i*>(values + i),
                      _mm512_cvtsepi32_epi8(_mm512_cvtps_epi32(_mm512_mul_ps(_mm512_loadu_ps(x + i), inverse))));
-  for (std::size_t i = count; i < group_columns; i += 32)
+  for (std::size_t i = count; i < 64; i += 32)
     _mm256_storeu_si256(reinterpret_cast<__m256i*>(values + i), _mm256_setzero_si256());
 
-  float* const sums16 = rows.sums<16>(token) + group * 16;
-  float* const sums32 = rows.sums<32>(token) + group * 8;
+  float* const sums16 = rows.sums<16>(token) + group * 4;
+  float* const sums32 = rows.sums<32>(token) + group * 2;
   const __m512i ones = _mm512_set1_epi8(1);
   const __m512 scales = _mm512_set1_ps(scale);
   __m512i all = _mm512_setzero_si512();
@@ -70,7 +70,7 @@ inline void pack_group(const float* x, std::size_t count, const Int8Rows& rows, 
     _mm512_mask_compressstoreu_ps(sums16 + i / 16, 0x1111, _mm512_mul_ps(_mm512_cvtepi32_ps(sum), scales));
     _mm512_mask_compressstoreu_ps(sums32 + i / 32, 0x0101, _mm512_mul_ps(_mm512_cvtepi32_ps(pairs), scales));
   }
-  rows.scales(token)[group] = scale;
+  rows.scales(token)[group * 2] = rows.scales(token)[group * 2 + 1] = scale;
   rows.starts(token)[group] = -128 * _mm512_reduce_add_epi32(all);
 }
 
@@ -78,9 +78,8 @@ inline void pack_int8(const float* x, std::size_t columns, const Int8Rows& rows,
   // The sums come in whole vectors: what lies past the last group must be zero.
   _mm512_storeu_ps(rows.sums<16>(token) + round_up(columns / 16, 16) - 16, _mm512_setzero_ps());
   _mm512_storeu_ps(rows.sums<32>(token) + round_up(columns / 32, 16) - 16, _mm512_setzero_ps());
-  for (std::size_t first = 0; first < columns; first += group_columns)
-    pack_group(x + first, columns - first < group_columns ? columns - first : group_columns, rows, token,
-               first / group_columns);
+  for (std::size_t first = 0; first < columns; first += 64)
+    pack_group(x + first, columns - first < 64 ? columns - first : 64, rows, token, first / 64);
 }
 
 }  // namespace

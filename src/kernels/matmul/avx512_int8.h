@@ -94,18 +94,16 @@ struct Int8Panels {
   [[gnu::noinline]] void product(const Area& area, std::size_t token, std::size_t panel, __m512 (&out)[T][P]) const {
     __m512 sums[T][P];
     unroll<T>(HEARTH_UNROLL(t) { unroll<P>(HEARTH_UNROLL(p) { sums[t][p] = _mm512_setzero_ps(); }); });
-    const std::size_t stride = in.record, first_group = area.first / group_columns;
+    const std::size_t stride = in.record, first_part = area.first / 64;
     const std::int8_t* values = in.values(token) + area.first;
-    for (std::size_t group = 0; group * group_columns < area.columns; ++group) {
-      const std::size_t left = area.columns - group * group_columns;
-      const std::size_t steps = (left < group_columns ? left + 63 : group_columns) / 64 * 16;
-      const std::uint8_t* from = memory.codes[panel][group];
+    const std::uint8_t* from = memory.codes[panel][0];
+    for (std::size_t part = 0; part * 64 < area.columns; ++part) {  // activations have a scale for each 64 columns
       __m512i dots[T][P];
       unroll<T>(HEARTH_UNROLL(t) {
-        const __m512i start = _mm512_set1_epi32(in.starts(token + t)[first_group + group]);
+        const __m512i start = _mm512_set1_epi32(in.starts(token + t)[first_part + part]);
         unroll<P>(HEARTH_UNROLL(p) { dots[t][p] = start; });
       });
-      for (std::size_t step = 0; step < steps; ++step) {
+      for (int step = 0; step < 16; ++step) {
         __m512i w[P];
         unroll<P>(HEARTH_UNROLL(p) { w[p] = _mm512_load_si512(from + p * panel_bytes); });
         unroll<T>(HEARTH_UNROLL(t) {
@@ -116,9 +114,9 @@ struct Int8Panels {
         values += 4;
       }
       unroll<P>(HEARTH_UNROLL(p) {
-        const __m512 scale = _mm512_load_ps(memory.scales[panel + p][group]);
+        const __m512 scale = _mm512_load_ps(memory.scales[panel + p][part * 64 / group_columns]);
         unroll<T>(HEARTH_UNROLL(t) {
-          const __m512 by = _mm512_mul_ps(scale, _mm512_set1_ps(in.scales(token + t)[first_group + group]));
+          const __m512 by = _mm512_mul_ps(scale, _mm512_set1_ps(in.scales(token + t)[(first_part + part) * 2]));
           sums[t][p] = _mm512_fmadd_ps(_mm512_cvtepi32_ps(dots[t][p]), by, sums[t][p]);
         });
       });

@@ -78,7 +78,9 @@ void int8_row(const std::byte* row, std::size_t columns, const float* scales, co
     const auto add = [&](typename I::Bytes codes, std::size_t step, Float(&sum)[T]) __attribute__((always_inline)) {
       const Float scale = I::template spread<F::group>(group_scales + step * groups_a_step);
       unroll<T>(HEARTH_UNROLL(t) {
-        sum[t] = I::fma(I::template dot<F>(codes, in.values(token + t) + first + step * I::bytes), scale, sum[t]);
+        const std::size_t column = first + step * I::bytes;
+        const Float by = I::mul(scale, I::template spread<32>(in.scales(token + t) + column / 32));
+        sum[t] = I::fma(I::template dot<F>(codes, in.values(token + t) + column), by, sum[t]);
       });
     };
     if (columns - first >= group_columns) {
@@ -92,7 +94,7 @@ void int8_row(const std::byte* row, std::size_t columns, const float* scales, co
     }
     unroll<T>(HEARTH_UNROLL(t) {
       unroll<chains - 1>(HEARTH_UNROLL(c) { part[0][t] = I::add(part[0][t], part[c + 1][t]); });
-      total[t] = I::fma(part[0][t], I::splat(in.scales(token + t)[group]), total[t]);
+      total[t] = I::add(part[0][t], total[t]);
     });
   }
   for (int t = 0; t < T; ++t) I::store(sums + t * sums_stride, total[t]);

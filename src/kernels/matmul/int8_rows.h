@@ -1,4 +1,4 @@
-// Activations as int8: each token a record of values, with a scale for each 256 columns, and sums that let weights be
+// Activations as int8: each token a record of values, with a scale for each 32 columns, and sums that let weights be
 // unsigned or have minimums. Unnamed: each instruction set has its own copy.
 #pragma once
 
@@ -8,7 +8,7 @@
 namespace hearth::kernels {
 namespace {
 
-constexpr std::size_t group_columns = 256;  // share a scale
+constexpr std::size_t group_columns = 256;  // of a block of the formats with the largest
 
 constexpr std::size_t round_up(std::size_t count, std::size_t to) {
   return (count + to - 1) / to * to;
@@ -20,17 +20,17 @@ struct Int8Rows {
   std::size_t scales_at, starts_at, sums32_at, sums16_at, record;
 
   Int8Rows(const std::byte* packed, std::size_t columns) : base(const_cast<std::byte*>(packed)) {
-    const std::size_t groups = round_up((columns + group_columns - 1) / group_columns, 16);
+    const std::size_t groups = round_up(columns / 32, 16);
     scales_at = round_up(columns, group_columns);
     starts_at = scales_at + groups * sizeof(float);
     sums32_at = starts_at + groups * sizeof(std::int32_t);
-    sums16_at = sums32_at + round_up(columns / 32, 16) * sizeof(float);
+    sums16_at = sums32_at + groups * sizeof(float);
     record = sums16_at + round_up(columns / 16, 16) * sizeof(float);
     if (record % 128 == 0) record += 64;  // rows should not meet in the same sets of a cache
   }
   std::int8_t* values(std::size_t token) const { return reinterpret_cast<std::int8_t*>(base + token * record); }
   float* scales(std::size_t token) const { return reinterpret_cast<float*>(base + token * record + scales_at); }
-  // -128 * the sum of a group's codes: what a product with unsigned weights starts from
+  // -128 * the sum of 64 columns' codes: what a product with unsigned weights starts from
   std::int32_t* starts(std::size_t token) const {
     return reinterpret_cast<std::int32_t*>(base + token * record + starts_at);
   }
