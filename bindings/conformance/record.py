@@ -196,12 +196,9 @@ case("embeddings of a decoder", "embed", "tiny", {"texts": ["the cat"]}, error("
 # Real models
 
 generate("SmolLM2: greedy", "smollm2", {"max_tokens": 8}, prompt="The capital of France is")
-generate("SmolLM2: chat", "smollm2", {"max_tokens": 12}, messages=[{"role": "user", "content": "What is the capital of France?"}])
 generate("SmolLM2: a stop text", "smollm2", {"max_tokens": 40, "stop": ["never met", ", 7"]}, {"finish_reason": "stop", "stop_text": ", 7"}, prompt="1, 2, 3,")
 generate("SmolLM2: a schema", "smollm2", {"max_tokens": 40, "json_schema": PERSON}, {"finish_reason": "stop"},
          messages=[{"role": "user", "content": "Describe a person named Ann, aged 30, as JSON."}])
-case("SmolLM2: a conversation", "conversation", "smollm2", {"system": "You are a helpful assistant.", "turns": ["What is 2 + 2?", "Name a fruit."],
-     "options": {**GREEDY, "max_tokens": 8}}, record=["answers", "messages"])
 case("SmolLM2: log-likelihoods", "score", "smollm2", {"context": "The capital of France is", "continuations": [" Paris", " Berlin", " a city"]},
      record=["likelihoods"], tolerance=0.3)
 case("SmolLM2: no embeddings", "embed", "smollm2", {"texts": ["x"]}, error("unsupported", "no encoder"))

@@ -15,11 +15,13 @@ using tensor::Type;
 template <class F>
 constexpr bool only_words = F::is_signed || F::group == 16;
 
+constexpr std::size_t short_prompt = 64;
+
 // Short prompts are computed with words whatever the format: they cost little, and their answers should be the exact
 // ones.
 template <class F>
 Form many_form(std::size_t tokens) {
-  return only_words<F> || tokens <= few_tokens ? Form::int16 : Form::int8;
+  return only_words<F> || tokens <= short_prompt ? Form::int16 : Form::int8;
 }
 
 // Calls task.operator()<F>() with the format of a type.
