@@ -242,7 +242,7 @@ std::size_t kv_row_bytes(KvType type, std::size_t width) {
     case KvType::q4_0:
       return blocks(18);
   }
-  HEARTH_CHECK(!"a KV type");
+  HEARTH_CHECK(false && "a KV type");
   return 0;
 }
 
