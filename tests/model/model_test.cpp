@@ -7,7 +7,8 @@ using namespace hearth;
 
 namespace {
 
-// The ten largest logits after each prompt of real_models.json: the same first token, each within 1.0.
+// The ten largest logits after each prompt of real_models.json: the same first token (or one as good within
+// what llama.cpp differs from itself, 0.5), each within 1.0.
 void expect_top_ten(const std::string& file) {
   const auto expected = tests::read_json(tests::shared() / "conformance/real_models.json")[file];
   tests::Runner runner(model::Model::open(tests::models() / file));
@@ -16,9 +17,14 @@ void expect_top_ten(const std::string& file) {
     const auto tokens = prompt["tokens"].get<std::vector<Token>>();
     const auto cache = runner.model->new_cache(64);
     const std::vector<float> logits = runner.feed(cache.get(), tokens, model::Segment::Want::last);
-    EXPECT_EQ(std::max_element(logits.begin(), logits.end()) - logits.begin(), prompt["top10"][0][0].get<long>());
-    for (const auto& [token, logit] : prompt["top10"].get<std::vector<std::pair<std::size_t, float>>>())
+    const auto best = std::size_t(std::max_element(logits.begin(), logits.end()) - logits.begin());
+    const auto top = prompt["top10"].get<std::vector<std::pair<std::size_t, float>>>();
+    float best_there = -1e9f;  // what the reference thinks of our best token
+    for (const auto& [token, logit] : top) {
       EXPECT_NEAR(logits.at(token), logit, 1.0) << "token " << token;
+      if (token == best) best_there = logit;
+    }
+    EXPECT_GE(best_there, top[0].second - 0.5f) << "our best is token " << best;
   }
 }
 
