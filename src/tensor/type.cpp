@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cctype>
+#include <cstring>
 #include <string>
 #include <vector>
 
@@ -15,8 +16,11 @@ namespace {
 
 template <class Format>
 void decode_all(const std::byte* blocks, float* weights, std::size_t count) {
-  const auto* block = reinterpret_cast<const Format*>(blocks);
-  for (std::size_t i = 0; i < count; i += Format::weights) decode(*block++, weights + i);
+  for (std::size_t i = 0; i < count; i += Format::weights, blocks += sizeof(Format)) {
+    Format block;
+    std::memcpy(&block, blocks, sizeof block);  // files need not align them
+    decode(block, weights + i);
+  }
 }
 
 template <class Format>
