@@ -16,20 +16,6 @@ namespace {
 constexpr std::string_view kind = "cache", kind_key = "general.type", model_key = "cache.model",
                            tokens_key = "cache.tokens";
 
-tensor::Type type_of(ops::KvType type) {
-  switch (type) {
-    case ops::KvType::f32:
-      return tensor::Type::f32;
-    case ops::KvType::f16:
-      return tensor::Type::f16;
-    case ops::KvType::q8_0:
-      return tensor::Type::q8_0;
-    case ops::KvType::q4_0:
-      return tensor::Type::q4_0;
-  }
-  return tensor::Type::f32;
-}
-
 // Tells models apart: their size, tensors' names and types, and the first bytes of each tensor. [FNV-1a]
 std::uint64_t fingerprint(const gguf::File& file, std::span<const AdapterUse> adapters) {
   std::uint64_t hash = 0xcbf29ce484222325;
@@ -68,7 +54,7 @@ std::vector<Part> parts_of(const model::KvCache& cache, std::size_t layers, std:
     for (const bool keys : {true, false}) {
       const std::size_t width = keys ? view.key_width : view.value_width, bytes = ops::kv_row_bytes(view.type, width);
       parts.push_back({.plan = {fmt::format("blk.{}.{}", i, keys ? "keys" : "values"),
-                                type_of(view.type),
+                                model::tensor_type(view.type),
                                 {width, used, view.heads_kv}},
                        .memory = keys ? view.keys : view.values,
                        .head_stride = view.capacity * bytes,

@@ -18,6 +18,20 @@ constexpr std::size_t page = 4096;
 
 }  // namespace
 
+tensor::Type tensor_type(ops::KvType type) {
+  switch (type) {
+    case ops::KvType::f32:
+      return tensor::Type::f32;
+    case ops::KvType::f16:
+      return tensor::Type::f16;
+    case ops::KvType::q8_0:
+      return tensor::Type::q8_0;
+    case ops::KvType::q4_0:
+      return tensor::Type::q4_0;
+  }
+  return tensor::Type::f32;
+}
+
 KvCache::KvCache(const Layout& layout, std::size_t capacity, ops::KvType type)
     : layout_(layout), capacity_(capacity), type_(type) {
   if (capacity == 0) throw Error(Code::usage, "a context of 0 tokens", {}, "ask for at least 1");

@@ -9,6 +9,9 @@
 
 namespace hearth::model {
 
+// The number format whose blocks a cache of this type holds.
+tensor::Type tensor_type(ops::KvType type);
+
 class KvCache {
  public:
   struct Layout {

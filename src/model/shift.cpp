@@ -10,20 +10,6 @@ namespace hearth::model {
 
 namespace {
 
-tensor::Type type_of(ops::KvType type) {
-  switch (type) {
-    case ops::KvType::f32:
-      return tensor::Type::f32;
-    case ops::KvType::f16:
-      return tensor::Type::f16;
-    case ops::KvType::q8_0:
-      return tensor::Type::q8_0;
-    case ops::KvType::q4_0:
-      return tensor::Type::q4_0;
-  }
-  return tensor::Type::f32;
-}
-
 // Every head's rows [from, from + count) to [to, to + count).
 void move_rows(const ops::KvView& view, std::byte* rows, std::size_t width, std::size_t from, std::size_t to,
                std::size_t count) {
@@ -56,7 +42,7 @@ void Transformer::forget(ThreadPool& pool, KvCache& cache, std::size_t first, st
       const tensor::Rows keys{memory.data(), rows, view.heads_kv * view.key_width};
       for (std::size_t row = 0; row < rows; ++row)
         for (std::size_t head = 0; head < view.heads_kv; ++head)
-          tensor::info(type_of(view.type))
+          tensor::info(tensor_type(view.type))
               .decode(view.keys + (head * view.capacity + begin + row) * bytes, keys.row(row) + head * view.key_width,
                       view.key_width);
       rotation->turn.forward(pool, keys, view.heads_kv, std::span(back).first(rows));
