@@ -81,6 +81,7 @@ struct Logits {
 void add_logits(CLI::App& app) {
   auto* command = app.add_subcommand("logits", "raw logits, or an encoder's hidden state, as JSON");
   auto run = std::make_shared<Logits>();
+  run->model.cache_type = "f32";  // exact, unless asked otherwise
   run->model.add_to(*command);
   command->add_option("--tokens", run->tokens, "ids, as 1,2,3")->required();
   command->add_option("--positions", run->positions, "after which of them (default: the last)");
