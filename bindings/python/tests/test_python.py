@@ -117,6 +117,11 @@ class Streams(unittest.TestCase):
         self.assertEqual(len(texts), 1)
 
     def test_a_cancelled_task_stops_the_model(self):
+        model = open_model("tiny", context_length=500000)  # an answer that does not end before it is cancelled
+        self.addCleanup(model.close)
+        self.session = model.session()
+        self.addCleanup(self.session.close)
+
         async def talk():
             task = asyncio.ensure_future(self.session.acomplete("the low", **GREEDY))
             await asyncio.sleep(0.05)
