@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <charconv>
 
 #include "base/error.h"
@@ -49,14 +50,16 @@ std::shared_ptr<engine::Engine> ModelOptions::open() const {
 
 void GenerationOptions::add_to(CLI::App& command) {
   command.add_option("-n,--max-tokens", max_tokens, "stop after so many tokens (default: when the answer ends)");
-  command.add_option("--temperature", sampling.temperature, "0: always the likeliest token")->capture_default_str();
-  command.add_option("--top-k", sampling.top_k, "draw from the K likeliest; 0: all")->capture_default_str();
-  command.add_option("--top-p", sampling.top_p, "draw from the likeliest that make up P; 1: all")
-      ->capture_default_str();
-  command.add_option("--min-p", sampling.min_p, "drop what is less likely than P times the likeliest")
-      ->capture_default_str();
+  const auto suggestible = [&](const char* name, const char* key, auto member, const char* help) {
+    suggestible_.push_back({key, command.add_option(name, sampling.*member, help)->capture_default_str(), member});
+  };
+  suggestible("--temperature", "temp", &sample::Options::temperature,
+              "0: always the likeliest token (default, of these five too: what the model's file suggests, or this)");
+  suggestible("--top-k", "top_k", &sample::Options::top_k, "draw from the K likeliest; 0: all");
+  suggestible("--top-p", "top_p", &sample::Options::top_p, "draw from the likeliest that make up P; 1: all");
+  suggestible("--min-p", "min_p", &sample::Options::min_p, "drop what is less likely than P times the likeliest");
+  suggestible("--repeat-penalty", "penalty_repeat", &sample::Options::repeat_penalty, "1: off");
   command.add_option("--typical", sampling.typical_p, "locally typical sampling; 1: off")->capture_default_str();
-  command.add_option("--repeat-penalty", sampling.repeat_penalty, "1: off")->capture_default_str();
   command.add_option("--frequency-penalty", sampling.frequency_penalty, "0: off")->capture_default_str();
   command.add_option("--presence-penalty", sampling.presence_penalty, "0: off")->capture_default_str();
   command.add_option("--penalty-window", sampling.penalty_window, "tokens that penalties look back; -1: all")
@@ -113,10 +116,30 @@ std::vector<engine::AdapterUse> GenerationOptions::adapters(const engine::Engine
   return uses;
 }
 
+sample::Options GenerationOptions::suggested(const gguf::File& file) const {
+  sample::Options options = sampling;
+  const hub::CatalogueEntry* const entry = hub::entry_of(file.path());
+  for (const Suggestible& one : suggestible_) {
+    if (one.option->count() > 0) continue;
+    std::visit(
+        [&](auto member) {
+          auto& value = options.*member;
+          double suggestion = value;
+          if (entry)
+            for (const auto& [key, number] : entry->sampling)
+              if (key == one.key) suggestion = number;
+          suggestion = file.metadata().number(fmt::format("general.sampling.{}", one.key), suggestion);
+          value = static_cast<std::remove_reference_t<decltype(value)>>(suggestion > 0 ? std::min(suggestion, 1e6) : 0);
+        },
+        one.member);
+  }
+  return options;
+}
+
 engine::Request GenerationOptions::request(const engine::Engine& engine) const {
   engine::Request request;
   request.max_tokens = max_tokens;
-  request.sampling = sampling;
+  request.sampling = suggested(engine.model().file());
   for (const std::string& text : logit_bias)
     request.sampling.logit_bias.insert(parse_bias(text, engine.model().vocabulary_size()));
   request.sampling.check();

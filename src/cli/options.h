@@ -3,6 +3,7 @@
 
 #include <memory>
 #include <string>
+#include <variant>
 #include <vector>
 
 #include "cli/command.h"
@@ -37,9 +38,19 @@ struct GenerationOptions {
   std::string draft = "lookup";   // "off", "lookup", or a model
 
   void add_to(CLI::App& command);
-  // Everything but the prompt.
+  // Everything but the prompt. What the command line leaves open is as the model's publishers suggest.
   engine::Request request(const engine::Engine& engine) const;
   std::vector<engine::AdapterUse> adapters(const engine::Engine& engine) const;
+
+ private:
+  sample::Options suggested(const gguf::File& file) const;
+  // The options of sampling that a file may suggest, by their names there ("general.sampling.temp").
+  struct Suggestible {
+    const char* key;
+    const CLI::Option* option;
+    std::variant<float sample::Options::*, std::int32_t sample::Options::*> member;
+  };
+  std::vector<Suggestible> suggestible_;
 };
 
 nlohmann::ordered_json to_json(const engine::Usage& usage);

@@ -127,6 +127,22 @@ class Smol(Case):
         once, again = (self.works("run", SMOL, "Tell a story.", "--seed", "7", "-n", "24") for _ in range(2))
         self.assertEqual(once, again)
 
+    def test_sampling_as_the_file_suggests(self):
+        def entry(key, kind, value):
+            return struct.pack("<Q", len(key)) + key.encode() + struct.pack("<I", kind) + value
+
+        content = SMOL.read_bytes()
+        entries = entry("general.sampling.temp", 6, struct.pack("<f", 0))
+        left = -(len(entries) + len(entry("x", 8, bytes(8)))) % 32  # what follows keeps its alignment
+        entries += entry("x", 8, struct.pack("<Q", left) + b" " * left)
+        with tempfile.TemporaryDirectory() as folder:
+            path = pathlib.Path(folder) / "greedy.gguf"
+            path.write_bytes(content[:16] + struct.pack("<Q", struct.unpack("<Q", content[16:24])[0] + 2) + entries + content[24:])
+            story = ("run", path, "A story:", "-n", "12", "--seed")
+            greedy = self.works(*story, 1)
+            self.assertEqual(self.works(*story, 2), greedy)
+            self.assertNotEqual(self.works(*story, 2, "--temperature", "1.5"), greedy)
+
     def test_levels_agree(self):
         answers = {level: self.works("run", SMOL, "Once upon a time", "--raw", "--temperature", "0", "-n", "6", env={"HEARTH_CPU": level})
                    for level in ("generic", "avx2")}
