@@ -164,7 +164,9 @@ void Transformer::forward_pieces(ThreadPool& pool, Model::Scratch& scratch, tens
             .scratch = scratch,
             .options = options,
             .x = scratch.residual.rows(rows, h_.width),
-            .cut = out.count != rows && !options.observer && !options.tape};
+            .cut = out.count != rows && !options.observer && !options.tape,
+            .careful = std::any_of(scratch.pieces.begin(), scratch.pieces.end(),
+                                   [](const Piece& piece) { return piece.count > ops::few_tokens(); })};
   embed(step);
   for (std::size_t i = 0; i < h_.layers; ++i) layer(step, i);
   for (const Piece& piece : scratch.pieces)
@@ -234,7 +236,7 @@ void Transformer::multiply(Step& step, tensor::ConstRows x, std::initializer_lis
     observed = linear.id;
     ++count;
   }
-  ops::matmul(step.pool, x, {products.data(), count});
+  ops::matmul(step.pool, x, {products.data(), count}, step.careful);
 
   for (const ActiveAdapter& active : step.options.adapters)
     for (const Output& output : outputs)

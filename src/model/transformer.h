@@ -40,6 +40,7 @@ class Transformer {
     const ForwardOptions& options;
     tensor::Rows x;  // the residual stream [tokens, width]
     bool cut;        // unwanted rows are left behind in the last layer
+    bool careful;    // there is a prompt among the pieces
 
     void keep(Point point, std::size_t layer, tensor::ConstRows rows) const {
       if (options.tape) options.tape->keep(point, layer, rows);

@@ -17,8 +17,10 @@ struct Product {
 
 // x [tokens, inputs]. All products share x, and run as one parallel region. Integer formats multiply with x quantised
 // to int8; F16 and BF16 with x in bfloat16 or float32; F32 in float32 throughout. Each output element is computed by
-// one thread in a fixed order: the result does not depend on the number of threads.
-void matmul(ThreadPool& pool, tensor::ConstRows x, std::span<const Product> products);
+// one thread in a fixed order: the result does not depend on the number of threads. Where the processor leaves a
+// choice, `careful` rounds some tokens' x less than a single one's: for prompts, not for sequences that run side by
+// side.
+void matmul(ThreadPool& pool, tensor::ConstRows x, std::span<const Product> products, bool careful = true);
 inline void matmul(ThreadPool& pool, tensor::ConstRows x, const tensor::Matrix& weight, tensor::Rows y) {
   const Product product{.weight = weight, .output = y};
   matmul(pool, x, {&product, 1});

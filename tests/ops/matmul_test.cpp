@@ -74,9 +74,13 @@ void check(ThreadPool& pool, Type type, Shape shape, std::mt19937& random) {
                std::to_string(shape.columns) + " tokens " + std::to_string(shape.tokens));
   const Weights weights(type, shape.rows, shape.columns, random);
   const std::vector<float> x = random_rows(shape.tokens * shape.columns, random);
-  std::vector<float> y(shape.tokens * shape.rows, std::numeric_limits<float>::quiet_NaN());
-  ops::matmul(pool, {x.data(), shape.tokens, shape.columns}, weights.matrix, {y.data(), shape.tokens, shape.rows});
-  expect_close(y, reference(weights, x, shape.tokens), allowed(type));
+  const std::vector<double> expected = reference(weights, x, shape.tokens);
+  for (const bool careful : {true, false}) {
+    std::vector<float> y(shape.tokens * shape.rows, std::numeric_limits<float>::quiet_NaN());
+    const ops::Product product{.weight = weights.matrix, .output = {y.data(), shape.tokens, shape.rows}};
+    ops::matmul(pool, {x.data(), shape.tokens, shape.columns}, {&product, 1}, careful);
+    expect_close(y, expected, allowed(type));
+  }
 }
 
 template <class Body>

@@ -1,7 +1,5 @@
-#include "kernels/matmul/avx2_formats.h"
-// The formats come first: the rest is written over them.
+#include "kernels/matmul/avx2_few.h"
 #include "kernels/matmul/avx2_many.h"
-#include "kernels/matmul/few.h"
 #include "kernels/matmul_kernels.h"
 
 namespace hearth::kernels {
@@ -20,8 +18,8 @@ constexpr std::size_t short_prompt = 64;
 // Short prompts are computed with words whatever the format: they cost little, and their answers should be the exact
 // ones.
 template <class F>
-Form many_form(std::size_t tokens) {
-  return only_words<F> || tokens <= short_prompt ? Form::int16 : Form::int8;
+Form many_form(std::size_t tokens, bool careful) {
+  return only_words<F> || (careful && tokens <= short_prompt) ? Form::int16 : Form::int8;
 }
 
 // Calls task.operator()<F>() with the format of a type.
@@ -77,12 +75,12 @@ bool is_few(std::size_t tokens) {
   return tokens <= few_tokens;
 }
 
-Form form(Type type, std::size_t tokens) {
+Form form(Type type, std::size_t tokens, bool careful) {
   return with_format(type, [&]<class F>() {
     if constexpr (is_float<F>)
       return Form::f32;
     else
-      return is_few<F>(tokens) ? Form::int8 : many_form<F>(tokens);
+      return is_few<F>(tokens) ? Form::int8 : many_form<F>(tokens, careful);
   });
 }
 
@@ -101,14 +99,8 @@ void pack(Form form, const Activations& input, std::size_t begin, std::size_t en
 
 std::size_t scratch_bytes(Type type, std::size_t tokens, std::size_t columns) {
   if (with_format(type, [&]<class F>() { return is_few<F>(tokens); })) return few_scratch_bytes<Avx2Product>(columns);
-  switch (form(type, tokens)) {
-    case Form::int8:
-      return sizeof(BytePanels);
-    case Form::int16:
-      return sizeof(WordPanels);
-    default:
-      return sizeof(FloatPanels);
-  }
+  if (form(type, tokens, false) == Form::f32) return sizeof(FloatPanels);
+  return sizeof(BytePanels) > sizeof(WordPanels) ? sizeof(BytePanels) : sizeof(WordPanels);
 }
 
 template <class F>
@@ -116,7 +108,8 @@ void multiply_many(const ProductPiece& piece) {
   if constexpr (is_float<F>) {
     many<F, FloatPanels, FloatTile>(piece);
   } else {
-    if (many_form<F>(piece.input->tokens) == Form::int16) return many<F, WordPanels, WordTile>(piece);
+    if (many_form<F>(piece.input->tokens, piece.input->careful) == Form::int16)
+      return many<F, WordPanels, WordTile>(piece);
     if constexpr (!only_words<F>) {
       if constexpr (F::most <= 15)
         many<F, BytePanels, NibbleTile>(piece);
@@ -132,7 +125,7 @@ void multiply(const ProductPiece& piece) {
     if constexpr (is_float<F>)
       few_float<Avx2Product, F>(piece);
     else
-      few_int8<Avx2Product, F>(piece);
+      few_bytes<F>(piece);
   });
 }
 

@@ -31,15 +31,14 @@ struct Avx2Product : Avx2 {
   static Float dot(Bytes codes, const std::int8_t* x) {
     return _mm256_cvtepi32_ps(_mm256_madd_epi16(dot_words<F>(codes, x), _mm256_set1_epi16(1)));
   }
-  // Each of the scales of 32 codes, over the lanes of its group.
-  template <std::size_t group>
-  static Float spread(const float* scales) {
-    if constexpr (group == 32) {
-      return _mm256_broadcast_ss(scales);
-    } else {
-      const __m256 two = _mm256_castpd_ps(_mm256_broadcast_sd(reinterpret_cast<const double*>(scales)));
-      return _mm256_permutevar8x32_ps(two, _mm256_setr_epi32(0, 0, 0, 0, 1, 1, 1, 1));
-    }
+  // Sums of neighbours, of `a` in the lower half of each 128 bits, of `b` in the upper. `most` is the largest magnitude
+  // they have.
+  template <int most>
+  static Bytes join(Bytes a, Bytes b) {
+    if constexpr (most <= 32767) return _mm256_madd_epi16(_mm256_packs_epi32(a, b), _mm256_set1_epi16(1));
+    const __m256 x = _mm256_castsi256_ps(a), y = _mm256_castsi256_ps(b);
+    return _mm256_add_epi32(_mm256_castps_si256(_mm256_shuffle_ps(x, y, 0x88)),
+                            _mm256_castps_si256(_mm256_shuffle_ps(x, y, 0xdd)));
   }
 };
 
@@ -78,19 +77,34 @@ inline __m256i round_words(const float* x, __m256 inverse) {
                             _mm256_cvtps_epi32(_mm256_mul_ps(_mm256_loadu_ps(x + 8), inverse)));
 }
 
+// Where 32 columns of activations lie: 16, and the others so many bytes on. In each whole group of 256, what is 128
+// columns apart shares a vector; what is left is in order.
+struct Place {
+  std::size_t at, apart;
+  Place(std::size_t group, std::size_t columns) {
+    const bool paired = group < columns / group_columns * 8;
+    at = paired ? group / 8 * group_columns + group % 4 * 64 + group % 8 / 4 * 16 : group * 32;
+    apart = paired ? 32 : 16;
+  }
+};
+
 // 32 columns to int8: 127 is the largest magnitude.
-inline void pack_bytes_group(const float* x, const Int8Rows& rows, std::size_t token, std::size_t group) {
+inline void pack_bytes_group(const float* x, const Int8Rows& rows, std::size_t token, std::size_t group, Place place) {
   const Scale by(x, 32, 127);
   const __m256 inverse = _mm256_set1_ps(by.inverse);
   const __m256i mixed = _mm256_packs_epi16(round_words(x, inverse), round_words(x + 16, inverse));
   const __m256i bytes = _mm256_permutevar8x32_epi32(mixed, _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7));
-  _mm256_storeu_si256(reinterpret_cast<__m256i*>(rows.values(token) + group * 32), bytes);
+  std::int8_t* const to = rows.values(token) + place.at;
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(to), _mm256_castsi256_si128(bytes));
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(to + place.apart), _mm256_extracti128_si256(bytes, 1));
   __m256i sum = _mm256_madd_epi16(_mm256_maddubs_epi16(_mm256_set1_epi8(1), bytes), _mm256_set1_epi16(1));
   sum = _mm256_hadd_epi32(sum, sum);
   sum = _mm256_hadd_epi32(sum, sum);
   const int low = _mm256_extract_epi32(sum, 0), high = _mm256_extract_epi32(sum, 4);
-  rows.sums<16>(token)[group * 2] = by.scale * static_cast<float>(low);
-  rows.sums<16>(token)[group * 2 + 1] = by.scale * static_cast<float>(high);
+  const std::size_t first =
+      group / 8 * 16 + group % 8 / 4 * 4 + group % 4 / 2 * 8 + group % 2 * 2;  // 0-3, 8-11, 4-7, ...
+  rows.sums<16>(token)[first] = by.scale * static_cast<float>(low);
+  rows.sums<16>(token)[first + 1] = by.scale * static_cast<float>(high);
   rows.sums<32>(token)[group] = by.scale * static_cast<float>(low + high);
   rows.scales(token)[group] = by.scale;
 }
@@ -99,7 +113,8 @@ inline void pack_bytes(const float* x, std::size_t columns, const Int8Rows& rows
   // The sums are read in whole vectors: what lies past the last group must be zero.
   for (std::size_t i = columns / 16; i < round_up(columns / 16, 16); ++i) rows.sums<16>(token)[i] = 0;
   for (std::size_t i = columns / 32; i < round_up(columns / 32, 16); ++i) rows.sums<32>(token)[i] = 0;
-  for (std::size_t group = 0; group < columns / 32; ++group) pack_bytes_group(x + group * 32, rows, token, group);
+  for (std::size_t group = 0; group < columns / 32; ++group)
+    pack_bytes_group(x + group * 32, rows, token, group, Place(group, columns));
 }
 
 inline void pack_words(const float* x, std::size_t columns, const WordRows& rows, std::size_t token) {

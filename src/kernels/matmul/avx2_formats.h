@@ -1,5 +1,5 @@
-// How AVX2 reads each format: 32 codes at a time, in the order of the weights, as bytes, unsigned where they have six
-// bits or less; and the scales of each group of 16 or 32, with the minimum where there is one.
+// How AVX2 reads each format: 32 codes at a time, in the order of the weights or as pairs of them, as bytes, unsigned
+// where they have six bits or less; and the scales of each group of 16 or 32, with the minimum where there is one.
 // weight = scale * (code - offset) + minimum.
 #pragma once
 
@@ -23,12 +23,51 @@ inline __m256i nibbles(const void* p) {
   return low_nibbles(_mm256_srlv_epi64(_mm256_broadcastsi128_si256(load16(p)), _mm256_setr_epi64x(0, 0, 4, 4)));
 }
 inline __m256i shift_right(__m256i v, std::size_t count) {  // across bytes: mask what comes
-  return _mm256_srl_epi16(v, _mm_cvtsi32_si128(static_cast<int>(count)));
+  return _mm256_srli_epi16(v, static_cast<int>(count));
+}
+// Codes p and p + 4 of the eight times 32 of a group, as activations have them: 0 to 15 of both, then 16 to 31.
+struct Pair {
+  __m256i first, second;
+};
+inline __m256i both(const void* low, const void* high) {
+  return _mm256_inserti128_si256(_mm256_castsi128_si256(load16(low)), load16(high), 1);
+}
+inline __m256i twice(const void* p) {
+  return _mm256_broadcastsi128_si256(load16(p));
+}
+inline Pair nibbles(const void* low, const void* high) {
+  const __m256i v = both(low, high);
+  return {low_nibbles(v), low_nibbles(shift_right(v, 4))};
 }
 // `value` in the bytes where `bits` has a bit of `mask`.
 inline __m256i where(__m256i bits, __m256i mask, int value) {
   return _mm256_and_si256(_mm256_cmpeq_epi8(_mm256_and_si256(bits, mask), mask),
                           _mm256_set1_epi8(static_cast<char>(value)));
+}
+
+// The scales of a group of 256 columns, and their minimums: of eight times 32, or of sixteen times 16.
+template <std::size_t n>
+struct Scales {
+  __m256 scale[n], minimum[n];
+};
+
+// The same of any number of blocks, one after the other.
+template <class F>
+void expand(const typename F::Block* blocks, std::size_t count, float* scales, float* minimums) {
+  constexpr std::size_t together = group_columns / F::Block::weights;
+  std::size_t i = 0;
+  for (; i + together <= count; i += together) {
+    const auto all = F::scales(blocks + i);
+    for (std::size_t k = 0; k < group_columns / F::group / 8; ++k, scales += 8, minimums += 8) {
+      _mm256_storeu_ps(scales, all.scale[k]);
+      if constexpr (F::minimum) _mm256_storeu_ps(minimums, all.minimum[k]);
+    }
+  }
+  if constexpr (F::Block::weights == 32)
+    for (; i < count; ++i) {
+      *scales++ = F::scale(blocks[i]);
+      if constexpr (F::minimum) *minimums++ = Avx2::half_to_float(blocks[i].minimum);
+    }
 }
 
 // Blocks of 32: one a step, a scale before the codes.
@@ -40,29 +79,42 @@ struct Blocks32 {
   static constexpr bool minimum = requires(B b) { b.minimum; };
   static constexpr bool is_signed = Signed;
   static const Block* at(const std::byte* row, std::size_t step) { return reinterpret_cast<const Block*>(row) + step; }
-  static void expand(const Block* blocks, std::size_t count, float* scales, float* minimums) {
-    read_scales(blocks, count, scales, minimums);
+  static float scale(const Block& block) { return Avx2::half_to_float(block.scale); }
+  static Scales<1> scales(const Block* blocks) {
+    const EightScales eight = eight_scales(blocks);
+    return {{eight.scale}, {eight.minimum}};
   }
 };
 
 template <class B, int Offset>
 struct Nibbles : Blocks32<B, Offset, 15> {
-  static __m256i codes(const std::byte* row, std::size_t step) {
-    return nibbles(Blocks32<B, Offset, 15>::at(row, step)->codes);
-  }
+  using Blocks32<B, Offset, 15>::at;
+  static __m256i codes(const std::byte* row, std::size_t step) { return nibbles(at(row, step)->codes); }
+  static Pair pair(const std::byte* row, std::size_t p) { return nibbles(at(row, p)->codes, at(row, p + 4)->codes); }
 };
 using Q4_0 = Nibbles<tensor::Q4_0, 8>;
 using Q4_1 = Nibbles<tensor::Q4_1, 0>;
 
 template <class B, int Offset>
 struct FiveBits : Blocks32<B, Offset, 31> {
-  static __m256i codes(const std::byte* row, std::size_t step) {
-    const B* const block = Blocks32<B, Offset, 31>::at(row, step);
-    const __m256i word = _mm256_set1_epi32(static_cast<int>(load_word(block->high)));
-    const __m256i bits =
-        _mm256_shuffle_epi8(word, _mm256_setr_epi64x(0, 0x0101010101010101, 0x0202020202020202, 0x0303030303030303));
+  using Blocks32<B, Offset, 31>::at;
+  static constexpr long long byte0 = 0, byte1 = 0x0101010101010101, byte2 = 2 * byte1, byte3 = 3 * byte1;
+  static __m128i high_word(const B* block) { return _mm_set1_epi32(static_cast<int>(load_word(block->high))); }
+  static __m256i with_high(__m256i low, __m256i words, __m256i bytes) {
     const __m256i mask = _mm256_set1_epi64x(static_cast<long long>(0x8040201008040201));
-    return _mm256_or_si256(nibbles(block->codes), where(bits, mask, 16));
+    return _mm256_or_si256(low, where(_mm256_shuffle_epi8(words, bytes), mask, 16));
+  }
+  static __m256i codes(const std::byte* row, std::size_t step) {
+    const B* const block = at(row, step);
+    return with_high(nibbles(block->codes), _mm256_broadcastsi128_si256(high_word(block)),
+                     _mm256_setr_epi64x(byte0, byte1, byte2, byte3));
+  }
+  static Pair pair(const std::byte* row, std::size_t p) {
+    const B *const a = at(row, p), *const b = at(row, p + 4);
+    const Pair low = nibbles(a->codes, b->codes);
+    const __m256i words = _mm256_set_m128i(high_word(b), high_word(a));
+    return {with_high(low.first, words, _mm256_setr_epi64x(byte0, byte1, byte0, byte1)),
+            with_high(low.second, words, _mm256_setr_epi64x(byte2, byte3, byte2, byte3))};
   }
 };
 using Q5_0 = FiveBits<tensor::Q5_0, 16>;
@@ -70,6 +122,10 @@ using Q5_1 = FiveBits<tensor::Q5_1, 0>;
 
 struct Q8_0 : Blocks32<tensor::Q8_0, 0, 128, true> {
   static __m256i codes(const std::byte* row, std::size_t step) { return load32(at(row, step)->codes); }
+  static Pair pair(const std::byte* row, std::size_t p) {
+    const Block *const a = at(row, p), *const b = at(row, p + 4);
+    return {both(a->codes, b->codes), both(a->codes + 16, b->codes + 16)};
+  }
 };
 
 // Codes that a table gives meaning.
@@ -81,6 +137,7 @@ struct Table16 {
   __m256i look_up(__m256i codes) const {
     return _mm256_shuffle_epi8(_mm256_broadcastsi128_si256(load16(values)), codes);
   }
+  Pair look_up(Pair codes) const { return {look_up(codes.first), look_up(codes.second)}; }
 };
 constexpr Table16 iq4_table{tensor::iq4_values, 0};
 constexpr Table16 mxfp4_table{tensor::mxfp4_doubled, 12};
@@ -89,6 +146,9 @@ struct Iq4_nl : Blocks32<tensor::Iq4_nl, 0, 127, true> {
   static __m256i codes(const std::byte* row, std::size_t step) {
     return iq4_table.look_up(nibbles(at(row, step)->codes));
   }
+  static Pair pair(const std::byte* row, std::size_t p) {
+    return iq4_table.look_up(nibbles(at(row, p)->codes, at(row, p + 4)->codes));
+  }
 };
 
 struct Mxfp4 {
@@ -96,11 +156,22 @@ struct Mxfp4 {
   static constexpr std::size_t group = 32;
   static constexpr int offset = 12, most = 24;
   static constexpr bool minimum = false, is_signed = false;
-  static void expand(const Block* blocks, std::size_t count, float* scales, float*) {
-    for (std::size_t i = 0; i < count; ++i) scales[i] = tensor::half_scale(blocks[i]);
+  static float scale(const Block& block) { return tensor::half_scale(block); }
+  static Scales<1> scales(const Block* blocks) {  // half_scale of eight
+    std::uint64_t bytes = 0;
+    for (int i = 0; i < 8; ++i) bytes |= std::uint64_t{blocks[i].exponent} << 8 * i;
+    const __m256i exponents = _mm256_cvtepu8_epi32(_mm_cvtsi64_si128(static_cast<long long>(bytes)));
+    const __m256i one = _mm256_set1_epi32(1), small = _mm256_sllv_epi32(_mm256_set1_epi32(0x00200000), exponents);
+    const __m256i bits = _mm256_blendv_epi8(small, _mm256_slli_epi32(_mm256_sub_epi32(exponents, one), 23),
+                                            _mm256_cmpgt_epi32(exponents, one));
+    return {{_mm256_castsi256_ps(bits)}, {}};
   }
   static __m256i codes(const std::byte* row, std::size_t step) {
     return mxfp4_table.look_up(nibbles((reinterpret_cast<const Block*>(row) + step)->codes));
+  }
+  static Pair pair(const std::byte* row, std::size_t p) {
+    const Block* const blocks = reinterpret_cast<const Block*>(row);
+    return mxfp4_table.look_up(nibbles(blocks[p].codes, blocks[p + 4].codes));
   }
 };
 
@@ -117,36 +188,50 @@ struct Blocks256 {
 };
 
 // Eight bytes to floats, less `offset`, times `scale`.
-inline void expand_bytes(__m128i bytes, int offset, float scale, float* out) {
-  const __m256i values = _mm256_sub_epi32(_mm256_cvtepu8_epi32(bytes), _mm256_set1_epi32(offset));
-  _mm256_storeu_ps(out, _mm256_mul_ps(_mm256_cvtepi32_ps(values), _mm256_set1_ps(scale)));
+inline __m256 scaled(__m128i bytes, int offset, float scale) {
+  __m256i values = _mm256_cvtepu8_epi32(bytes);
+  if (offset != 0) values = _mm256_sub_epi32(values, _mm256_set1_epi32(offset));
+  return _mm256_mul_ps(_mm256_cvtepi32_ps(values), _mm256_set1_ps(scale));
 }
 
 template <class B, int Most>
 struct ScaledNibbles : Blocks256<B, 32, 0, Most, true> {
-  static void expand(const B* blocks, std::size_t count, float* scales, float* minimums) {
-    constexpr std::uint32_t six = 0x3f3f3f3f, four = 0x0f0f0f0f, two = 0x30303030;
-    for (std::size_t i = 0; i < count; ++i) {
-      const std::uint8_t* const s = blocks[i].scales.bytes;
-      const std::uint32_t a = load_word(s), b = load_word(s + 4), c = load_word(s + 8);
-      const __m128i both =
-          _mm_setr_epi32(static_cast<int>(a & six), static_cast<int>((c & four) | (a >> 2 & two)),
-                         static_cast<int>(b & six), static_cast<int>((c >> 4 & four) | (b >> 2 & two)));
-      expand_bytes(both, 0, Avx2::half_to_float(blocks[i].scale), scales + 8 * i);
-      expand_bytes(_mm_srli_si128(both, 8), 0, -Avx2::half_to_float(blocks[i].minimum), minimums + 8 * i);
-    }
+  // Twelve bytes: of the first four scales, then minimums, six bits and the high two of the last four, whose low four
+  // are in the last four bytes. Codes follow: sixteen may be read.
+  static Scales<1> scales(const B* block) {
+    const __m128i packed = load16(block->scales.bytes);
+    const __m128i last = _mm_srlv_epi32(_mm_shuffle_epi32(packed, 0xaa), _mm_setr_epi32(0, 4, 0, 4));
+    const __m128i low = _mm_and_si128(packed, _mm_set1_epi8(0x3f));
+    const __m128i high = _mm_or_si128(_mm_and_si128(_mm_srli_epi16(packed, 2), _mm_set1_epi8(0x30)),
+                                      _mm_and_si128(last, _mm_set1_epi8(15)));
+    const __m128i both = _mm_unpacklo_epi32(low, high);
+    return {{scaled(both, 0, Avx2::half_to_float(block->scale))},
+            {scaled(_mm_srli_si128(both, 8), 0, -Avx2::half_to_float(block->minimum))}};
   }
   static __m256i low(const B* block, std::size_t step) {
     return low_nibbles(shift_right(load32(block->codes + step % 8 / 2 * 32), step % 2 * 4));
+  }
+  static Pair low_pair(const B* block, std::size_t p) {
+    const std::uint8_t* const at = block->codes + p / 2 * 32;
+    const std::size_t shift = p % 2 * 4;
+    return {low_nibbles(shift_right(both(at, at + 64), shift)),
+            low_nibbles(shift_right(both(at + 16, at + 80), shift))};
   }
 };
 
 struct Q4_K : ScaledNibbles<tensor::Q4_K, 15> {
   static __m256i codes(const std::byte* row, std::size_t step) { return low(at(row, step), step); }
+  static Pair pair(const std::byte* row, std::size_t p) { return low_pair(at(row, 0), p); }
 };
 
 inline __m256i bit_mask(std::size_t step) {
   return _mm256_set1_epi8(static_cast<char>(1 << step % 8));
+}
+// 32 bytes hold bit `step` of 32 times `step`: `value` where it is set, for a pair.
+inline Pair with_bits(Pair low, const std::uint8_t* high, std::size_t p, int value) {
+  const __m256i mask = _mm256_inserti128_si256(bit_mask(p), _mm256_castsi256_si128(bit_mask(p + 4)), 1);
+  return {_mm256_or_si256(low.first, where(twice(high), mask, value)),
+          _mm256_or_si256(low.second, where(twice(high + 16), mask, value))};
 }
 
 struct Q5_K : ScaledNibbles<tensor::Q5_K, 31> {
@@ -154,75 +239,94 @@ struct Q5_K : ScaledNibbles<tensor::Q5_K, 31> {
     const Block* const block = at(row, step);
     return _mm256_or_si256(low(block, step), where(load32(block->high), bit_mask(step), 16));
   }
+  static Pair pair(const std::byte* row, std::size_t p) {
+    const Block* const block = at(row, 0);
+    return with_bits(low_pair(block, p), block->high, p, 16);
+  }
 };
 
 struct Q6_K : Blocks256<tensor::Q6_K, 16, 32, 63, false> {
-  static void expand(const Block* blocks, std::size_t count, float* scales, float*) {
-    for (std::size_t i = 0; i < count; ++i) {
-      const __m256 scale = _mm256_set1_ps(Avx2::half_to_float(blocks[i].scale));
-      for (std::size_t half = 0; half < 16; half += 8)
-        _mm256_storeu_ps(scales + 16 * i + half, _mm256_mul_ps(Avx2::load_int8(blocks[i].scales + half), scale));
-    }
+  static Scales<2> scales(const Block* block) {
+    const __m256 scale = _mm256_set1_ps(Avx2::half_to_float(block->scale));
+    return {{_mm256_mul_ps(Avx2::load_int8(block->scales), scale),
+             _mm256_mul_ps(Avx2::load_int8(block->scales + 8), scale)},
+            {}};
   }
   static __m256i codes(const std::byte* row, std::size_t step) {
     const Block* const block = at(row, step);
     const std::size_t half = step % 8 / 4, quarter = step % 4;
-    const __m256i low = shift_right(load32(block->low + half * 64 + quarter % 2 * 32), quarter / 2 * 4);
-    const __m256i high = shift_right(load32(block->high + half * 32), quarter * 2);
-    return _mm256_or_si256(low_nibbles(low), _mm256_slli_epi16(_mm256_and_si256(high, _mm256_set1_epi8(3)), 4));
+    return joined(load32(block->low + half * 64 + quarter % 2 * 32), load32(block->high + half * 32), quarter);
+  }
+  static __m256i joined(__m256i low, __m256i high, std::size_t quarter) {
+    const __m256i nibbles = low_nibbles(shift_right(low, quarter / 2 * 4));
+    const __m256i there = quarter < 2    ? _mm256_slli_epi16(high, static_cast<int>(4 - quarter * 2))
+                          : quarter == 2 ? high
+                                         : shift_right(high, 2);
+    return _mm256_or_si256(nibbles, _mm256_and_si256(there, _mm256_set1_epi8(0x30)));
+  }
+  static Pair pair(const std::byte* row, std::size_t p) {
+    const Block* const block = at(row, 0);
+    const std::uint8_t *const low = block->low + p % 2 * 32, *const high = block->high;
+    return {joined(both(low, low + 64), both(high, high + 32), p),
+            joined(both(low + 16, low + 80), both(high + 16, high + 48), p)};
   }
 };
 
+inline __m256i two_bits(__m256i codes, std::size_t quarter) {
+  return _mm256_and_si256(shift_right(codes, quarter * 2), _mm256_set1_epi8(3));
+}
 inline __m256i two_bits(const std::uint8_t* codes, std::size_t step) {
-  return _mm256_and_si256(shift_right(load32(codes + step % 8 / 4 * 32), step % 4 * 2), _mm256_set1_epi8(3));
+  return two_bits(load32(codes + step % 8 / 4 * 32), step % 4);
+}
+inline Pair two_bit_pair(const std::uint8_t* codes, std::size_t p) {
+  return {two_bits(both(codes, codes + 32), p), two_bits(both(codes + 16, codes + 48), p)};
 }
 
 struct Q2_K : Blocks256<tensor::Q2_K, 16, 0, 3, true> {
-  static void expand(const Block* blocks, std::size_t count, float* scales, float* minimums) {
-    for (std::size_t i = 0; i < count; ++i) {
-      const float scale = Avx2::half_to_float(blocks[i].scale), minimum = -Avx2::half_to_float(blocks[i].minimum);
-      const __m128i both = load16(blocks[i].scales), four = _mm_set1_epi8(15);
-      const __m128i low = _mm_and_si128(both, four), high = _mm_and_si128(_mm_srli_epi16(both, 4), four);
-      expand_bytes(low, 0, scale, scales + 16 * i);
-      expand_bytes(_mm_srli_si128(low, 8), 0, scale, scales + 16 * i + 8);
-      expand_bytes(high, 0, minimum, minimums + 16 * i);
-      expand_bytes(_mm_srli_si128(high, 8), 0, minimum, minimums + 16 * i + 8);
-    }
+  static Scales<2> scales(const Block* block) {
+    const float scale = Avx2::half_to_float(block->scale), minimum = -Avx2::half_to_float(block->minimum);
+    const __m128i both = load16(block->scales), four = _mm_set1_epi8(15);
+    const __m128i low = _mm_and_si128(both, four), high = _mm_and_si128(_mm_srli_epi16(both, 4), four);
+    return {{scaled(low, 0, scale), scaled(_mm_srli_si128(low, 8), 0, scale)},
+            {scaled(high, 0, minimum), scaled(_mm_srli_si128(high, 8), 0, minimum)}};
   }
   static __m256i codes(const std::byte* row, std::size_t step) { return two_bits(at(row, step)->codes, step); }
+  static Pair pair(const std::byte* row, std::size_t p) { return two_bit_pair(at(row, 0)->codes, p); }
 };
 
 struct Q3_K : Blocks256<tensor::Q3_K, 16, 4, 7, false> {
-  static void expand(const Block* blocks, std::size_t count, float* scales, float*) {
+  static Scales<2> scales(const Block* block) {
     constexpr std::uint32_t four = 0x0f0f0f0f, two = 0x30303030;
-    for (std::size_t i = 0; i < count; ++i) {
-      const std::uint8_t* const s = blocks[i].scales;
-      const std::uint32_t a = load_word(s), b = load_word(s + 4), high = load_word(s + 8);
-      const __m128i six = _mm_setr_epi32(
-          static_cast<int>((a & four) | (high << 4 & two)), static_cast<int>((b & four) | (high << 2 & two)),
-          static_cast<int>((a >> 4 & four) | (high & two)), static_cast<int>((b >> 4 & four) | (high >> 2 & two)));
-      const float scale = Avx2::half_to_float(blocks[i].scale);
-      expand_bytes(six, 32, scale, scales + 16 * i);
-      expand_bytes(_mm_srli_si128(six, 8), 32, scale, scales + 16 * i + 8);
-    }
+    const std::uint32_t a = load_word(block->scales), b = load_word(block->scales + 4);
+    const std::uint32_t high = load_word(block->scales + 8);
+    const __m128i six = _mm_setr_epi32(
+        static_cast<int>((a & four) | (high << 4 & two)), static_cast<int>((b & four) | (high << 2 & two)),
+        static_cast<int>((a >> 4 & four) | (high & two)), static_cast<int>((b >> 4 & four) | (high >> 2 & two)));
+    const float scale = Avx2::half_to_float(block->scale);
+    return {{scaled(six, 32, scale), scaled(_mm_srli_si128(six, 8), 32, scale)}, {}};
   }
   static __m256i codes(const std::byte* row, std::size_t step) {
     const Block* const block = at(row, step);
     return _mm256_or_si256(two_bits(block->codes, step), where(load32(block->high), bit_mask(step), 4));
   }
+  static Pair pair(const std::byte* row, std::size_t p) {
+    const Block* const block = at(row, 0);
+    return with_bits(two_bit_pair(block->codes, p), block->high, p, 4);
+  }
 };
 
 struct Iq4_xs : Blocks256<tensor::Iq4_xs, 32, 0, 127, false, true> {
-  static void expand(const Block* blocks, std::size_t count, float* scales, float*) {
-    for (std::size_t i = 0; i < count; ++i) {
-      const std::uint64_t low = _pdep_u64(load_word(blocks[i].scales_low), 0x0f0f0f0f0f0f0f0f);
-      const std::uint64_t high = _pdep_u64(blocks[i].scales_high, 0x3030303030303030);
-      expand_bytes(_mm_cvtsi64_si128(static_cast<long long>(low | high)), 32, Avx2::half_to_float(blocks[i].scale),
-                   scales + 8 * i);
-    }
+  static Scales<1> scales(const Block* block) {
+    const std::uint64_t low = _pdep_u64(load_word(block->scales_low), 0x0f0f0f0f0f0f0f0f);
+    const std::uint64_t high = _pdep_u64(block->scales_high, 0x3030303030303030);
+    return {{scaled(_mm_cvtsi64_si128(static_cast<long long>(low | high)), 32, Avx2::half_to_float(block->scale))}, {}};
   }
   static __m256i codes(const std::byte* row, std::size_t step) {
     return iq4_table.look_up(nibbles(at(row, step)->codes + step % 8 * 16));
+  }
+  static Pair pair(const std::byte* row, std::size_t p) {
+    const std::uint8_t* const codes = at(row, 0)->codes + p * 16;
+    return iq4_table.look_up(nibbles(codes, codes + 64));
   }
 };
 

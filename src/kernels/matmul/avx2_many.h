@@ -93,7 +93,7 @@ struct BytePanels {
     const std::size_t count = from.columns / 32;
     for (std::size_t panel = 0; panel * panel_rows < from.rows; ++panel) {
       for (std::size_t i = 0; i < panel_rows; ++i) {
-        F::expand(reinterpret_cast<const typename F::Block*>(from.at(panel * panel_rows + i)),
+        expand<F>(reinterpret_cast<const typename F::Block*>(from.at(panel * panel_rows + i)),
                   from.columns / F::Block::weights, row_scales[i], row_constants[i]);
         if constexpr (!F::minimum)
           for (std::size_t g = 0; g < count; ++g)
@@ -119,7 +119,6 @@ template <int steps, int T>
 struct ByteTile {
   static void run(std::size_t token, const ProductPiece& piece, const Source& from, const BytePanels& weights) {
     const Int8Rows in(piece.input->packed[static_cast<std::size_t>(Form::int8)], piece.input->columns);
-    const std::int8_t* values = in.values(token) + from.first;
     const float* const sums_of_values = in.sums<32>(token) + from.first / 32;
     const float* const scales = in.scales(token) + from.first / 32;
     const std::size_t stride = in.record, float_stride = in.record / sizeof(float);
@@ -129,6 +128,9 @@ struct ByteTile {
     __m256 totals[T][panels];
     unroll<T>(HEARTH_UNROLL(t) { totals[t][0] = totals[t][1] = _mm256_setzero_ps(); });
     for (std::size_t g = 0; g < groups; ++g) {
+      const Place place(from.first / 32 + g, piece.input->columns);
+      const std::int8_t* const values = in.values(token) + place.at;
+      const std::int8_t* const others = values + place.apart - 16;
       __m256i dots[T][panels];
       unroll<8 / steps>(HEARTH_UNROLL(part) {
         __m256i words[T][panels];
@@ -136,7 +138,9 @@ struct ByteTile {
           const __m256i wa = _mm256_load_si256(reinterpret_cast<const __m256i*>(a + s * 32));
           const __m256i wb = _mm256_load_si256(reinterpret_cast<const __m256i*>(b + s * 32));
           unroll<T>(HEARTH_UNROLL(t) {
-            const __m256i x = _mm256_set1_epi32(static_cast<int>(load_word(values + t * stride + s * 4)));
+            constexpr int column = (part * steps + s) * 4;
+            const std::int8_t* const half = column < 16 ? values : others;
+            const __m256i x = _mm256_set1_epi32(static_cast<int>(load_word(half + t * stride + column)));
             const __m256i pa = _mm256_maddubs_epi16(wa, x), pb = _mm256_maddubs_epi16(wb, x);
             words[t][0] = s == 0 ? pa : in_turn(_mm256_add_epi16(words[t][0], pa));
             words[t][1] = s == 0 ? pb : in_turn(_mm256_add_epi16(words[t][1], pb));
@@ -144,7 +148,6 @@ struct ByteTile {
         });
         a += steps * 32;
         b += steps * 32;
-        values += steps * 4;
         const __m256i ones = _mm256_set1_epi16(1);
         unroll<T>(HEARTH_UNROLL(t) {
           unroll<panels>(HEARTH_UNROLL(p) {
@@ -239,7 +242,7 @@ struct WordPanels {
     constexpr std::size_t a_group = group_columns / F::group;
     for (std::size_t panel = 0; panel * panel_rows < from.rows; ++panel) {
       for (std::size_t i = 0; i < panel_rows; ++i) {
-        F::expand(reinterpret_cast<const typename F::Block*>(from.at(panel * panel_rows + i)),
+        expand<F>(reinterpret_cast<const typename F::Block*>(from.at(panel * panel_rows + i)),
                   from.columns / F::Block::weights, group_scales, group_minimums);
         for (std::size_t group = 0; group * group_columns < from.columns; ++group) {
           const std::size_t first = group * a_group, left = from.columns / F::group - first;

@@ -20,8 +20,20 @@ __m128i four_words(const Block* b) {
   return _mm_insert_epi32(_mm_insert_epi32(two, first_word(b + 2), 2), first_word(b + 3), 3);
 }
 
+struct EightScales {
+  __m256 scale, minimum;
+};
+
 // A block begins with its scale, and its minimum if it has one. Eight words of four bytes hold both, or the scale and
 // codes to be thrown away: no gather is as fast, nor halves by way of a buffer.
+template <class Block>
+EightScales eight_scales(const Block* blocks) {
+  const __m256i words = _mm256_set_m128i(four_words(blocks + 4), four_words(blocks));
+  const __m256i low = _mm256_and_si256(words, _mm256_set1_epi32(0xffff)), high = _mm256_srli_epi32(words, 16);
+  const __m256i halves = _mm256_permute4x64_epi64(_mm256_packus_epi32(low, high), 0xd8);  // eight low, eight high
+  return {_mm256_cvtph_ps(_mm256_castsi256_si128(halves)), _mm256_cvtph_ps(_mm256_extracti128_si256(halves, 1))};
+}
+
 template <class Block>
 void read_scales(const Block* blocks, std::size_t count, float* scales, float* minimums) {
   constexpr bool minimum = requires(Block b) {
@@ -29,11 +41,9 @@ void read_scales(const Block* blocks, std::size_t count, float* scales, float* m
   };
   std::size_t i = 0;
   for (; i + 8 <= count; i += 8) {
-    const __m256i words = _mm256_set_m128i(four_words(blocks + i + 4), four_words(blocks + i));
-    const __m256i low = _mm256_and_si256(words, _mm256_set1_epi32(0xffff)), high = _mm256_srli_epi32(words, 16);
-    const __m256i halves = _mm256_permute4x64_epi64(_mm256_packus_epi32(low, high), 0xd8);  // eight low, eight high
-    _mm256_storeu_ps(scales + i, _mm256_cvtph_ps(_mm256_castsi256_si128(halves)));
-    if constexpr (minimum) _mm256_storeu_ps(minimums + i, _mm256_cvtph_ps(_mm256_extracti128_si256(halves, 1)));
+    const EightScales eight = eight_scales(blocks + i);
+    _mm256_storeu_ps(scales + i, eight.scale);
+    if constexpr (minimum) _mm256_storeu_ps(minimums + i, eight.minimum);
   }
   for (; i < count; ++i) {
     scales[i] = _cvtsh_ss(blocks[i].scale);
