@@ -15,7 +15,7 @@ parser = argparse.ArgumentParser()
 parser.add_argument("build", type=pathlib.Path)
 parser.add_argument("--seconds", type=int, default=10)
 parser.add_argument("names", nargs="*")
-options = parser.parse_args()
+options = parser.parse_intermixed_args()  # names may stand after --seconds
 
 targets = sorted(p for p in (options.build / "tests").glob("*_fuzz") if p.is_file())
 if options.names:
