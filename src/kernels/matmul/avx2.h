@@ -77,14 +77,15 @@ inline __m256i round_words(const float* x, __m256 inverse) {
                             _mm256_cvtps_epi32(_mm256_mul_ps(_mm256_loadu_ps(x + 8), inverse)));
 }
 
-// Where 32 columns of activations lie: 16, and the others so many bytes on. In each whole group of 256, what is 128
-// columns apart shares a vector; what is left is in order.
+// Where 32 columns of activations lie: 16, and the others so many bytes on. Two times 32 share vectors: in each whole
+// group of 256 what is 128 columns apart, then neighbours; one without a neighbour is in order.
 struct Place {
   std::size_t at, apart;
   Place(std::size_t group, std::size_t columns) {
-    const bool paired = group < columns / group_columns * 8;
-    at = paired ? group / 8 * group_columns + group % 4 * 64 + group % 8 / 4 * 16 : group * 32;
-    apart = paired ? 32 : 16;
+    const bool whole = group < columns / group_columns * 8, alone = !whole && (group | 1) >= columns / 32;
+    const std::size_t pair = whole ? group / 8 * 4 + group % 4 : group / 2, second = whole ? group % 8 / 4 : group % 2;
+    at = pair * 64 + second * 16;
+    apart = alone ? 16 : 32;
   }
 };
 

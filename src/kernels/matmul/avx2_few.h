@@ -7,6 +7,25 @@
 namespace hearth::kernels {
 namespace {
 
+// Codes p and p + 4 of the eight times 32 of a group.
+template <class F>
+Pair pair_of_group(const std::byte* group, std::size_t p) {
+  const auto* const blocks = reinterpret_cast<const typename F::Block*>(group);
+  if constexpr (F::Block::weights == 32)
+    return F::pair(blocks[p], blocks[p + 4]);
+  else
+    return F::pair(group, p);
+}
+
+// Dot products of two times 32 columns: sums of eight products in each lane, one group's in each half.
+template <class F>
+__m256i dot_pair(Pair codes, const std::int8_t* x) {
+  const __m256i ones = _mm256_set1_epi16(1);
+  const __m256i a = Avx2Product::dot_words<F>(codes.first, x), b = Avx2Product::dot_words<F>(codes.second, x + 32);
+  if constexpr (4 * 127 * F::most <= 32767) return _mm256_madd_epi16(_mm256_add_epi16(a, b), ones);
+  return _mm256_add_epi32(_mm256_madd_epi16(a, ones), _mm256_madd_epi16(b, ones));
+}
+
 // A row's 256 columns times T tokens: dot products are added up lane by lane until a lane is a group's, so that one
 // multiplication serves the scales of eight. Every join keeps 128 columns in each half: codes and activations lie so
 // (Pair, Place).
@@ -15,7 +34,7 @@ template <class F, int T>
                                              std::size_t group, __m256 (&total)[T]) {
   using I = Avx2Product;
   constexpr int largest = F::most * 127;
-  const __m256i ones = _mm256_set1_epi16(1);
+  [[maybe_unused]] const __m256i ones = _mm256_set1_epi16(1);
   const auto scales = F::scales(reinterpret_cast<const typename F::Block*>(from));
   // `sums` are those of eight groups, whose activations have the scales `by`.
   const auto add = [&](int t, __m256i sums, __m256 by, __m256 scale, __m256 minimum, const float* activations)
@@ -28,17 +47,15 @@ template <class F, int T>
   };
   __m256i half[T], quarter[T];
   unroll<4>(HEARTH_UNROLL(p) {
-    const Pair codes = F::pair(from, p);
+    const Pair codes = pair_of_group<F>(from, p);
     unroll<T>(HEARTH_UNROLL(t) {
       const std::int8_t* const x = in.values(token + t) + group * group_columns + p * 64;
-      const __m256i a = I::dot_words<F>(codes.first, x), b = I::dot_words<F>(codes.second, x + 32);
       __m256i sums;
       if constexpr (F::group == 16)
-        sums = I::join<4 * largest>(_mm256_madd_epi16(a, ones), _mm256_madd_epi16(b, ones));
-      else if constexpr (4 * largest <= 32767)
-        sums = _mm256_madd_epi16(_mm256_add_epi16(a, b), ones);
+        sums = I::join<4 * largest>(_mm256_madd_epi16(I::dot_words<F>(codes.first, x), ones),
+                                    _mm256_madd_epi16(I::dot_words<F>(codes.second, x + 32), ones));
       else
-        sums = _mm256_add_epi32(_mm256_madd_epi16(a, ones), _mm256_madd_epi16(b, ones));
+        sums = dot_pair<F>(codes, x);
       if constexpr (p % 2 == 0) {
         quarter[t] = sums;
         return;
@@ -61,44 +78,67 @@ template <class F, int T>
   });
 }
 
-// What is left of a row after its last whole group: blocks of 32 one by one.
+// What is left of a row after its last whole group: blocks of 32, two by two.
 template <class F, int T>
-void add_rest(const std::byte* row, std::size_t first, std::size_t columns, const Int8Rows& in, std::size_t token,
-              __m256 (&total)[T]) {
-  const std::byte* const from = row + first / F::Block::weights * sizeof(typename F::Block);
-  float scales[8], minimums[8];
-  expand<F>(reinterpret_cast<const typename F::Block*>(from), (columns - first) / 32, scales, minimums);
-  for (std::size_t i = 0; i < (columns - first) / 32; ++i) {
-    const __m256i codes = F::codes(from, i);
-    const float constant = F::minimum ? minimums[i] : -static_cast<float>(F::offset) * scales[i];
-    for (int t = 0; t < T; ++t) {
-      const std::size_t group = first / 32 + i;
-      const __m256i words = Avx2Product::dot_words<F>(codes, in.values(token + t) + group * 32);
-      const __m256 sums = _mm256_cvtepi32_ps(_mm256_madd_epi16(words, _mm256_set1_epi16(1)));
-      total[t] = _mm256_fmadd_ps(sums, _mm256_set1_ps(scales[i] * in.scales(token + t)[group]), total[t]);
+[[gnu::always_inline]] inline void add_rest(const std::byte* row, std::size_t first, std::size_t columns,
+                                            const Int8Rows& in, std::size_t token, __m256 (&total)[T]) {
+  const auto* const blocks = reinterpret_cast<const typename F::Block*>(row);
+  const auto constant = [](const typename F::Block& block, float scale) {
+    if constexpr (F::minimum) return Avx2::half_to_float(block.minimum);
+    return -static_cast<float>(F::offset) * scale;
+  };
+  const auto load_two = [](const float* p) {
+    return _mm_castsi128_ps(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(p)));
+  };
+  std::size_t group = first / 32;
+  for (; group + 2 <= columns / 32; group += 2) {
+    const auto &a = blocks[group], &b = blocks[group + 1];
+    const Pair codes = F::pair(a, b);
+    const __m128 scale = _mm_setr_ps(F::scale(a), F::scale(b), 0, 0);
+    const __m128 added = _mm_setr_ps(constant(a, F::scale(a)), constant(b, F::scale(b)), 0, 0);
+    unroll<T>(HEARTH_UNROLL(t) {
+      const __m256i sums = dot_pair<F>(codes, in.values(token + t) + group * 32);
+      const __m128 by = _mm_mul_ps(scale, load_two(in.scales(token + t) + group));
+      const __m256 spread =
+          _mm256_permutevar8x32_ps(_mm256_castps128_ps256(by), _mm256_setr_epi32(0, 0, 0, 0, 1, 1, 1, 1));
+      total[t] = _mm256_fmadd_ps(_mm256_cvtepi32_ps(sums), spread, total[t]);
       if constexpr (F::minimum || F::offset != 0)
-        total[t] =
-            _mm256_add_ps(total[t], _mm256_zextps128_ps256(_mm_set_ss(constant * in.sums<32>(token + t)[group])));
-    }
+        total[t] = _mm256_add_ps(total[t],
+                                 _mm256_zextps128_ps256(_mm_mul_ps(added, load_two(in.sums<32>(token + t) + group))));
+    });
   }
+  if (group == columns / 32) return;
+  const __m256i codes = F::codes(row, group);
+  const float scale = F::scale(blocks[group]), added = constant(blocks[group], scale);
+  unroll<T>(HEARTH_UNROLL(t) {
+    const __m256i words = Avx2Product::dot_words<F>(codes, in.values(token + t) + group * 32);
+    const __m256 sums = _mm256_cvtepi32_ps(_mm256_madd_epi16(words, _mm256_set1_epi16(1)));
+    total[t] = _mm256_fmadd_ps(sums, _mm256_set1_ps(scale * in.scales(token + t)[group]), total[t]);
+    if constexpr (F::minimum || F::offset != 0)
+      total[t] = _mm256_add_ps(total[t], _mm256_zextps128_ps256(_mm_set_ss(added * in.sums<32>(token + t)[group])));
+  });
 }
 
+// Some rows times T tokens; each product's sums are left in the lanes of a vector.
 template <class F, int T>
-[[gnu::noinline]] void bytes_row(const std::byte* row, std::size_t columns, const Int8Rows& in, std::size_t token,
-                                 float* sums, std::size_t sums_stride) {
+[[gnu::noinline]] void bytes_rows(const std::byte* row, std::size_t row_bytes, std::size_t rows, std::size_t columns,
+                                  const Int8Rows& rows_of_tokens, std::size_t token, const Partial<Avx2Product>& to) {
   constexpr std::size_t packed_group = group_columns / F::Block::weights * sizeof(typename F::Block);
   constexpr std::size_t ahead = 8192;
-  __m256 total[T];
-  unroll<T>(HEARTH_UNROLL(t) { total[t] = _mm256_setzero_ps(); });
+  const Int8Rows in = rows_of_tokens;  // nothing that is written can be it
   const std::size_t groups = columns / group_columns;
-  for (std::size_t group = 0; group < groups; ++group) {
-    const std::byte* const from = row + group * packed_group;
-    for (std::size_t line = 0; line < packed_group; line += 64) Avx2Product::prefetch(from + line + ahead);
-    add_group<F, T>(from, in, token, group, total);
+  for (std::size_t i = 0; i < rows; ++i, row += row_bytes) {
+    __m256 total[T];
+    unroll<T>(HEARTH_UNROLL(t) { total[t] = _mm256_setzero_ps(); });
+    for (std::size_t group = 0; group < groups; ++group) {
+      const std::byte* const from = row + group * packed_group;
+      for (std::size_t line = 0; line < packed_group; line += 64) Avx2Product::prefetch(from + line + ahead);
+      add_group<F, T>(from, in, token, group, total);
+    }
+    if constexpr (F::Block::weights == 32)
+      if (groups * group_columns < columns) add_rest<F, T>(row, groups * group_columns, columns, in, token, total);
+    unroll<T>(HEARTH_UNROLL(t) { _mm256_storeu_ps(to.at(token + t, i), total[t]); });
   }
-  if constexpr (F::Block::weights == 32)
-    if (groups * group_columns < columns) add_rest<F, T>(row, groups * group_columns, columns, in, token, total);
-  for (int t = 0; t < T; ++t) _mm256_storeu_ps(sums + static_cast<std::size_t>(t) * sums_stride, total[t]);
 }
 
 template <class F>
@@ -108,13 +148,10 @@ void few_bytes(const ProductPiece& piece) {
   const Partial<Avx2Product> partial{reinterpret_cast<float*>(piece.scratch)};
   for (std::size_t row = piece.begin; row < piece.end; row += few_rows) {
     const std::size_t rows = piece.end - row < few_rows ? piece.end - row : few_rows;
-    for (std::size_t i = 0; i < rows; ++i)
-      for (std::size_t token = 0; token < tokens; token += few_tile) {
-        with_count(tokens - token, [&]<int T>() {
-          bytes_row<F, T>(piece.weights + (row + i) * piece.row_bytes, columns, in, token, partial.at(token, i),
-                          few_rows * Avx2Product::lanes);
-        });
-      }
+    for (std::size_t token = 0; token < tokens; token += few_tile)
+      with_count(tokens - token, [&]<int T>() {
+        bytes_rows<F, T>(piece.weights + row * piece.row_bytes, piece.row_bytes, rows, columns, in, token, partial);
+      });
     write_partial<Avx2Product>(piece, partial, row, rows);
   }
 }

@@ -25,7 +25,7 @@ inline __m256i nibbles(const void* p) {
 inline __m256i shift_right(__m256i v, std::size_t count) {  // across bytes: mask what comes
   return _mm256_srli_epi16(v, static_cast<int>(count));
 }
-// Codes p and p + 4 of the eight times 32 of a group, as activations have them: 0 to 15 of both, then 16 to 31.
+// The codes of two times 32 columns, as activations have them: 0 to 15 of both, then 16 to 31.
 struct Pair {
   __m256i first, second;
 };
@@ -90,7 +90,7 @@ template <class B, int Offset>
 struct Nibbles : Blocks32<B, Offset, 15> {
   using Blocks32<B, Offset, 15>::at;
   static __m256i codes(const std::byte* row, std::size_t step) { return nibbles(at(row, step)->codes); }
-  static Pair pair(const std::byte* row, std::size_t p) { return nibbles(at(row, p)->codes, at(row, p + 4)->codes); }
+  static Pair pair(const B& a, const B& b) { return nibbles(a.codes, b.codes); }
 };
 using Q4_0 = Nibbles<tensor::Q4_0, 8>;
 using Q4_1 = Nibbles<tensor::Q4_1, 0>;
@@ -99,19 +99,18 @@ template <class B, int Offset>
 struct FiveBits : Blocks32<B, Offset, 31> {
   using Blocks32<B, Offset, 31>::at;
   static constexpr long long byte0 = 0, byte1 = 0x0101010101010101, byte2 = 2 * byte1, byte3 = 3 * byte1;
-  static __m128i high_word(const B* block) { return _mm_set1_epi32(static_cast<int>(load_word(block->high))); }
+  static __m128i high_word(const B& block) { return _mm_set1_epi32(static_cast<int>(load_word(block.high))); }
   static __m256i with_high(__m256i low, __m256i words, __m256i bytes) {
     const __m256i mask = _mm256_set1_epi64x(static_cast<long long>(0x8040201008040201));
     return _mm256_or_si256(low, where(_mm256_shuffle_epi8(words, bytes), mask, 16));
   }
   static __m256i codes(const std::byte* row, std::size_t step) {
     const B* const block = at(row, step);
-    return with_high(nibbles(block->codes), _mm256_broadcastsi128_si256(high_word(block)),
+    return with_high(nibbles(block->codes), _mm256_broadcastsi128_si256(high_word(*block)),
                      _mm256_setr_epi64x(byte0, byte1, byte2, byte3));
   }
-  static Pair pair(const std::byte* row, std::size_t p) {
-    const B *const a = at(row, p), *const b = at(row, p + 4);
-    const Pair low = nibbles(a->codes, b->codes);
+  static Pair pair(const B& a, const B& b) {
+    const Pair low = nibbles(a.codes, b.codes);
     const __m256i words = _mm256_set_m128i(high_word(b), high_word(a));
     return {with_high(low.first, words, _mm256_setr_epi64x(byte0, byte1, byte0, byte1)),
             with_high(low.second, words, _mm256_setr_epi64x(byte2, byte3, byte2, byte3))};
@@ -122,9 +121,8 @@ using Q5_1 = FiveBits<tensor::Q5_1, 0>;
 
 struct Q8_0 : Blocks32<tensor::Q8_0, 0, 128, true> {
   static __m256i codes(const std::byte* row, std::size_t step) { return load32(at(row, step)->codes); }
-  static Pair pair(const std::byte* row, std::size_t p) {
-    const Block *const a = at(row, p), *const b = at(row, p + 4);
-    return {both(a->codes, b->codes), both(a->codes + 16, b->codes + 16)};
+  static Pair pair(const Block& a, const Block& b) {
+    return {both(a.codes, b.codes), both(a.codes + 16, b.codes + 16)};
   }
 };
 
@@ -146,9 +144,7 @@ struct Iq4_nl : Blocks32<tensor::Iq4_nl, 0, 127, true> {
   static __m256i codes(const std::byte* row, std::size_t step) {
     return iq4_table.look_up(nibbles(at(row, step)->codes));
   }
-  static Pair pair(const std::byte* row, std::size_t p) {
-    return iq4_table.look_up(nibbles(at(row, p)->codes, at(row, p + 4)->codes));
-  }
+  static Pair pair(const Block& a, const Block& b) { return iq4_table.look_up(nibbles(a.codes, b.codes)); }
 };
 
 struct Mxfp4 {
@@ -169,10 +165,7 @@ struct Mxfp4 {
   static __m256i codes(const std::byte* row, std::size_t step) {
     return mxfp4_table.look_up(nibbles((reinterpret_cast<const Block*>(row) + step)->codes));
   }
-  static Pair pair(const std::byte* row, std::size_t p) {
-    const Block* const blocks = reinterpret_cast<const Block*>(row);
-    return mxfp4_table.look_up(nibbles(blocks[p].codes, blocks[p + 4].codes));
-  }
+  static Pair pair(const Block& a, const Block& b) { return mxfp4_table.look_up(nibbles(a.codes, b.codes)); }
 };
 
 // Blocks of 256: eight steps each.
