@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include "base/utf8.h"
+
 namespace hearth {
 
 Error::Error(Code code, std::string_view what, std::string_view where, std::string_view advice)
@@ -10,6 +12,8 @@ Error::Error(Code code, std::string_view what, std::string_view where, std::stri
     if (!part.empty()) line_.append(", ").append(part);
   for (char& c : line_)  // one line, whatever a file's keys or names hold
     if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = ' ';
+  for (std::size_t at = 0; (at += utf8_valid_prefix(std::string_view(line_).substr(at))) < line_.size();)
+    line_[at] = '?';
 }
 
 namespace detail {

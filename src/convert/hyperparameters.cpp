@@ -1,6 +1,7 @@
 #include "convert/hyperparameters.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <cmath>
@@ -295,12 +296,15 @@ JsonObject text_config(const Family& family, const JsonObject& config) {
 
 Dimensions dimensions(const Family& family, const JsonObject& config) {
   Dimensions d;
-  d.width = config.integer({"hidden_size", "n_embd", "n_embed", "d_model"});
-  d.vocabulary = config.integer({"vocab_size"});
-  d.layers = config.integer({"num_hidden_layers", "n_layer", "n_layers"});
-  d.heads = config.integer({"num_attention_heads", "n_head", "n_heads"});
-  if (d.heads == 0 || d.width == 0 || d.layers == 0 || d.vocabulary == 0)
-    config.fail("the width, the layers, the heads or the vocabulary are 0");
+  const auto positive = [&](JsonObject::Keys keys) {
+    const std::uint64_t value = config.integer(keys);
+    if (value == 0) config.fail(fmt::format("{} is 0", fmt::join(keys, " or ")));
+    return value;
+  };
+  d.width = positive({"hidden_size", "n_embd", "n_embed", "d_model"});
+  d.vocabulary = positive({"vocab_size"});
+  d.layers = positive({"num_hidden_layers", "n_layer", "n_layers"});
+  d.heads = positive({"num_attention_heads", "n_head", "n_heads"});
   if (!config.has("head_dim") && d.width % d.heads != 0)
     config.fail(fmt::format("{} heads do not divide the width {}", d.heads, d.width));
   d.heads_kv = key_value_heads(family, config, d.heads);

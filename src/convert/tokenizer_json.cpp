@@ -31,6 +31,7 @@ class Parser {
       refuse(fmt::format("the model {}", type.empty() ? "of unknown type" : type));
     if (const Json* added = tokenizer_.find({"added_tokens"})) add_tokens(*added, vocabulary_.origin(), vocabulary_);
     read_post_processor();
+    check_decoders();
     return std::move(vocabulary_);
   }
 
@@ -84,9 +85,21 @@ class Parser {
     if (vocabulary_.tokens.empty()) model_.fail("the vocabulary is empty");
   }
 
+  struct Merge {
+    std::string left, right;
+    std::size_t becomes;  // a token
+  };
   // "a b", or since 2024 ["a", "b"].
-  std::vector<std::pair<std::string, std::string>> read_merges() const {
-    std::vector<std::pair<std::string, std::string>> merges;
+  std::vector<Merge> read_merges() const {
+    std::unordered_map<std::string_view, std::size_t> ids;
+    for (std::size_t id = 0; id < vocabulary_.tokens.size(); ++id) ids.emplace(vocabulary_.tokens[id], id);
+    std::vector<Merge> merges;
+    const auto add = [&](std::string left, std::string right) {
+      const auto found = ids.find(left + right);
+      if (found == ids.end() || !ids.contains(left) || !ids.contains(right))
+        model_.fail(fmt::format("merge {} of {} and {} is not of tokens to a token", merges.size(), left, right));
+      merges.push_back({std::move(left), std::move(right), found->second});
+    };
     const Json* list = model_.find({"merges"});
     if (!list || !list->is_array()) model_.fail("the model has no list merges");
     merges.reserve(list->size());
@@ -95,9 +108,9 @@ class Parser {
         const auto& text = merge.get_ref<const std::string&>();
         const auto space = text.find(' ', 1);
         if (space == text.npos) model_.fail(fmt::format("merge {} is no pair", merges.size()));
-        merges.emplace_back(text.substr(0, space), text.substr(space + 1));
+        add(text.substr(0, space), text.substr(space + 1));
       } else if (merge.is_array() && merge.size() == 2 && merge[0].is_string() && merge[1].is_string()) {
-        merges.emplace_back(merge[0].get<std::string>(), merge[1].get<std::string>());
+        add(merge[0].get<std::string>(), merge[1].get<std::string>());
       } else {
         model_.fail(fmt::format("merge {} is no pair", merges.size()));
       }
@@ -120,7 +133,8 @@ class Parser {
       if (type_of(part) != "NFC") refuse(fmt::format("the normalizer {} of a byte-level tokenizer", type_of(part)));
     vocabulary_.model = "gpt2";
     vocabulary_.pre = pre_tokenizer_name(tokenizer_, model_.boolean("ignore_merges", false));
-    for (const auto& [left, right] : read_merges()) vocabulary_.merges.push_back(fmt::format("{} {}", left, right));
+    for (const Merge& merge : read_merges())
+      vocabulary_.merges.push_back(fmt::format("{} {}", merge.left, merge.right));
   }
 
   // SentencePiece's byte pairs, which GGUF orders by the scores of what they become, as SentencePiece does itself.
@@ -152,17 +166,11 @@ class Parser {
   }
 
   void score_by_merges() {
-    std::unordered_map<std::string_view, std::size_t> ids;
-    for (std::size_t id = 0; id < vocabulary_.tokens.size(); ++id) ids.emplace(vocabulary_.tokens[id], id);
     const auto merges = read_merges();
     // What no merge makes is never to be made.
     std::fill(vocabulary_.scores.begin(), vocabulary_.scores.end(), -1e9f);
-    for (std::size_t i = merges.size(); i-- > 0;) {  // the first that makes a token counts
-      const std::string joined = merges[i].first + merges[i].second;
-      const auto found = ids.find(joined);
-      if (found == ids.end()) model_.fail(fmt::format("merge {} makes no token", i));
-      vocabulary_.scores[found->second] = -static_cast<float>(i);
-    }
+    for (std::size_t i = merges.size(); i-- > 0;)  // the first that makes a token counts
+      vocabulary_.scores[merges[i].becomes] = -static_cast<float>(i);
   }
 
   static bool is_byte(std::string_view text) {
@@ -277,6 +285,15 @@ class Parser {
           type != "ByteLevel")
         refuse(fmt::format("the post-processor {}", type));
     }
+  }
+
+  // GGUF has no word for decoders: these are what its kinds of tokenizers do anyway.
+  void check_decoders() const {
+    constexpr std::string_view known[] = {"ByteLevel", "ByteFallback", "Fuse",     "Strip",
+                                          "Replace",   "Metaspace",    "WordPiece"};
+    for (const JsonObject& part : parts(tokenizer_, "decoder", "decoders"))
+      if (std::find(std::begin(known), std::end(known), type_of(part)) == std::end(known))
+        refuse(fmt::format("the decoder {}", type_of(part)));
   }
 
   void set_edge(std::string_view role, const std::string& token) {

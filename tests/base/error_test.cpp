@@ -10,6 +10,7 @@ TEST(Error, IsOneLineOfWhatWhereAndAdvice) {
   EXPECT_STREQ(Error(Code::io, "disk full", "a.gguf").what(), "disk full, a.gguf");
   EXPECT_STREQ(Error(Code::io, "disk full", "", "free some").what(), "disk full, free some");
   EXPECT_STREQ(Error(Code::io, "key a\nb\x7f", "c\td", "e").what(), "key a b , c d, e");
+  EXPECT_STREQ(Error(Code::io, "a name\xff of \xc3\xa9\xc3", "\xe2\x82").what(), "a name? of \xc3\xa9?, ??");
   EXPECT_EQ(Error(Code::too_long, "x").code(), Code::too_long);
 }
 
