@@ -19,7 +19,8 @@ static class Conformance
         {
             if (found.Count == 0) passed++;
             else failed++;
-            if (found.Count > 0) Console.Error.WriteLine(name + ": " + string.Join("; ", found));
+            if (found.Count == 0) Console.WriteLine("passed " + name);
+            else Console.Error.WriteLine(name + ": " + string.Join("; ", found));
         };
         foreach (JsonObject one in file.List("cases")) count(one.Text("name"), Run(one));
         foreach (var test in Own.Tests) count(test.Key, Run(test.Value));

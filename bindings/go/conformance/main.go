@@ -571,6 +571,8 @@ func main() {
 		if len(found) > 0 {
 			failed++
 			fmt.Fprintf(os.Stderr, "%s: %s\n", c.Name, strings.Join(found, "; "))
+		} else {
+			fmt.Println("passed", c.Name)
 		}
 	}
 	fmt.Printf("go: %d passed, %d failed\n", len(file.Cases)-failed, failed)

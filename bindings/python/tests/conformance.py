@@ -269,6 +269,8 @@ def main():
         if found:
             failed += 1
             print(f"{case['name']}: " + "; ".join(found), file=sys.stderr)
+        else:
+            print("passed", case["name"])
     return len(cases) - failed, failed
 
 

@@ -145,12 +145,20 @@ export function call(name: string, ...args: unknown[]): void {
   check(functions.get(name)!(...args, error) as number, error);
 }
 
+// Node waits for its threads when it ends, and a call on one of them for its callback, which no longer comes: with calls
+// under way the process ends at once.
+let underWay = 0;
+process.on("exit", (code) => {
+  if (underWay > 0) koffi.load(null as unknown as string).func("void _exit(int code)")(code);
+});
+
 /** Calls a function that takes its time, on another thread. */
 export async function callAsync(name: string, ...args: unknown[]): Promise<void> {
   const error: [Pointer] = [null];
+  underWay++;
   const status = await new Promise<number>((resolve, reject) =>
     functions.get(name)!.async(...args, error, (fault: unknown, status: number) => (fault ? reject(fault) : resolve(status))),
-  );
+  ).finally(() => underWay--);
   check(status, error);
 }
 

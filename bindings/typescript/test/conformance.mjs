@@ -235,7 +235,7 @@ export async function main() {
     if (found.length) {
       failed++;
       console.error(`${one.name}: ${found.join("; ")}`);
-    }
+    } else console.log("passed", one.name);
   }
   return { passed: cases.length - failed, failed };
 }

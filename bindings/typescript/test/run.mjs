@@ -1,5 +1,6 @@
 // The list of behaviours and what is TypeScript's own, counted together.
 import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
 import { join } from "node:path";
 import { HearthError, Model } from "../dist/index.js";
 import { main } from "./conformance.mjs";
@@ -37,6 +38,13 @@ const own = {
     await model.session().complete("the low", { ...greedy, maxTokens: 300 });
     clearInterval(timer);
     assert.ok(turns > 2, `${turns} turns`);
+  },
+  async "the process ends in the middle of an answer"() {
+    const script = `import { Model } from "openhearth";
+      const model = await Model.open(process.env.HEARTH_CONFORMANCE + "/tiny.gguf", { contextLength: 400000 });
+      for await (const _ of model.session().streamComplete("the low", { temperature: 0, ignoreEnd: true })) process.exit(7);`;
+    const { status, signal, stderr } = spawnSync(process.execPath, ["--input-type=module", "-e", script], { timeout: 60000, encoding: "utf8" });
+    assert.deepEqual([status, signal, stderr], [7, null, ""]);
   },
   async "wrong options are refused before anything runs"(model) {
     const session = model.session();

@@ -31,7 +31,7 @@ public final class Main {
       }
       passed += faults.isEmpty() ? 1 : 0;
       failed += faults.isEmpty() ? 0 : 1;
-      complain(what.get("name").getAsString(), faults);
+      tell(what.get("name").getAsString(), faults);
     }
     for (Map.Entry<String, OwnTests.Test> one : new OwnTests(folder).all().entrySet()) {
       List<String> faults = new ArrayList<>();
@@ -42,7 +42,7 @@ public final class Main {
         failed++;
         faults.add(fault.toString());
       }
-      complain(one.getKey(), faults);
+      tell(one.getKey(), faults);
     }
     System.out.println("java: " + passed + " passed, " + failed + " failed");
     System.exit(failed == 0 ? 0 : 1);
@@ -58,8 +58,10 @@ public final class Main {
     }
   }
 
-  private static void complain(String name, List<String> faults) {
-    if (!faults.isEmpty()) {
+  private static void tell(String name, List<String> faults) {
+    if (faults.isEmpty()) {
+      System.out.println("passed " + name);
+    } else {
       System.err.println(name + ": " + String.join("; ", faults));
     }
   }
