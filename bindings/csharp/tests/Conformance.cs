@@ -10,8 +10,9 @@ using OpenHearth;
 
 static class Conformance
 {
-    static int Main()
+    static int Main(string[] arguments)
     {
+        if (arguments.Length == 1) return Own.Leave(arguments[0]);
         CultureInfo.DefaultThreadCurrentCulture = CultureInfo.CurrentCulture = CultureInfo.InvariantCulture;
         var file = (JsonObject)Json.Read(File.ReadAllText(Path.Combine(Operations.Folder, "cases.json"), Encoding.UTF8));
         int passed = 0, failed = 0;

@@ -1,5 +1,6 @@
 using System;
 using System.Collections.Generic;
+using System.Diagnostics;
 using System.IO;
 using System.Linq;
 using System.Runtime.CompilerServices;
@@ -25,6 +26,7 @@ static class Own
         { "null is usage, not a crash", Nulls },
         { "numbers and texts that do not fit", DoNotFit },
         { "what is forgotten is closed", Forgotten },
+        { "the process ends in the middle of an answer", EndOfTheProcess },
     };
 
     static Session New() { return Operations.ModelOf("tiny").NewSession(); }
@@ -221,6 +223,28 @@ static class Own
         });
         worker.Start();
         worker.Join();
+    }
+
+    // A program that leaves a stream open, started by the test.
+    public static int Leave(string path)
+    {
+        var session = Model.Open(path, new ModelOptions { ContextLength = 400000 }).NewSession();
+        session.StreamComplete("the low", new GenerationOptions { Temperature = 0, IgnoreEnd = true }).GetEnumerator().MoveNext();
+        return 7;
+    }
+
+    static void EndOfTheProcess()
+    {
+        var start = new ProcessStartInfo("mono", typeof(Own).Assembly.Location + " " + Operations.PathOf("tiny"))
+        {
+            UseShellExecute = false, RedirectStandardError = true,
+        };
+        using (var process = Process.Start(start))
+        {
+            var said = process.StandardError.ReadToEnd();
+            process.WaitForExit();
+            Is(process.ExitCode == 7 && said == "", process.ExitCode + ": " + said);
+        }
     }
 
     static int Mapped() { return File.ReadLines("/proc/self/maps").Count(line => line.Contains("tiny-other.gguf")); }

@@ -16,7 +16,7 @@ func main() {
 		log.Fatal(err)
 	}
 	defer model.Close()
-	session, err := model.NewSession(&hearth.SessionOptions{System: "You are a helpful assistant."})
+	session, err := model.NewSession(nil)
 	if err != nil {
 		log.Fatal(err)
 	}

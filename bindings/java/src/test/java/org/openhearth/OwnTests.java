@@ -41,7 +41,34 @@ final class OwnTests {
     tests.put("java: nulls and impossible values are refused", this::impossibleValues);
     tests.put("java: JSON a hundred thousand deep is refused", this::deepJson);
     tests.put("java: closing while other threads use it", this::closingUnderUse);
+    tests.put("java: the JVM ends in the middle of an answer", this::endOfTheProcess);
     return tests;
+  }
+
+  /** A program that leaves a stream open: by its end, or by System.exit. */
+  static final class Leaver {
+    public static void main(String[] arguments) {
+      Model model = Model.open(Path.of(arguments[0]), new ModelOptions().contextLength(400_000));
+      Iterator<String> pieces =
+          model.session().streamComplete(PROMPT, new GenerationOptions().temperature(0).ignoreEnd(true)).iterator();
+      pieces.next();
+      if (arguments[1].equals("exit")) {
+        System.exit(7);
+      }
+    }
+  }
+
+  private void endOfTheProcess() throws Exception {
+    for (String how : List.of("exit", "return")) {
+      Process process = new ProcessBuilder(
+              Path.of(System.getProperty("java.home"), "bin", "java").toString(),
+              "-cp", System.getProperty("java.class.path"), Leaver.class.getName(),
+              folder.resolve("tiny.gguf").toString(), how)
+          .redirectErrorStream(true).start();
+      String said = new String(process.getInputStream().readAllBytes(), java.nio.charset.StandardCharsets.UTF_8);
+      same(said, "");
+      same(process.waitFor(), how.equals("exit") ? 7 : 0);
+    }
   }
 
   private Model model() {
