@@ -36,7 +36,7 @@ namespace OpenHearth
 
         IEnumerator<string> Pieces()
         {
-            using (var left = CancellationTokenSource.CreateLinkedTokenSource(cancellation))
+            using (var left = CancellationTokenSource.CreateLinkedTokenSource(cancellation, Ending.Token))
             using (var pieces = new BlockingCollection<string>(1))
             {
                 var stop = left.Token;

@@ -52,14 +52,15 @@ namespace OpenHearth
     /// <summary>A CancellationToken, as the library wants it, for one call.</summary>
     internal sealed class Cancellation : IDisposable
     {
-        readonly CancellationTokenRegistration registration;
+        readonly CancellationTokenRegistration registration, ending;
 
         internal Cancellation(CancellationToken token)
         {
-            if (!token.CanBeCanceled) return;
             HearthException.Check(Native.hearth_cancellation_new(out var handle, out var error), error);
             Handle = handle;
+            Ending.CallBegins();
             registration = token.Register(() => Native.hearth_cancel(handle)); // at once where it was cancelled before
+            ending = Ending.Token.Register(() => Native.hearth_cancel(handle));
         }
 
         internal IntPtr Handle { get; }
@@ -67,7 +68,41 @@ namespace OpenHearth
         public void Dispose()
         {
             registration.Dispose();
+            ending.Dispose();
             Native.hearth_cancellation_close(Handle);
+            Ending.CallEnds();
+        }
+    }
+
+    /// <summary>The end of the process: what other threads have under way is cancelled and waited for. Mono crashes or hangs where it
+    /// takes away a thread that C calls back on.</summary>
+    internal static class Ending
+    {
+        static readonly CancellationTokenSource source = new CancellationTokenSource();
+        static int underWay;
+        [ThreadStatic] static int own; // a callback may end the process
+
+        static Ending()
+        {
+            AppDomain.CurrentDomain.ProcessExit += (sender, arguments) =>
+            {
+                source.Cancel();
+                for (var i = 0; i < 5000 && Volatile.Read(ref underWay) > own; i++) Thread.Sleep(1);
+            };
+        }
+
+        internal static CancellationToken Token { get { return source.Token; } }
+
+        internal static void CallBegins()
+        {
+            own++;
+            Interlocked.Increment(ref underWay);
+        }
+
+        internal static void CallEnds()
+        {
+            own--;
+            Interlocked.Decrement(ref underWay);
         }
     }
 }
