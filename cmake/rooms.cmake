@@ -37,9 +37,12 @@ hearth_room(engine   USES base tensor gguf ops text model sample)
 hearth_room(evaluate USES base tensor kernels gguf ops text model engine LIBS nlohmann_json::nlohmann_json)
 file(GLOB task_files CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tasks/*.json)
 hearth_embed(hearth_evaluate embedded_tasks.h embedded_tasks ${task_files})
+hearth_room(compress USES base tensor kernels gguf ops text model)
+set_source_files_properties(${CMAKE_SOURCE_DIR}/src/compress/quantize.cpp TARGET_DIRECTORY hearth_compress
+  PROPERTIES COMPILE_DEFINITIONS HEARTH_VERSION="${PROJECT_VERSION}")
 hearth_room(hub      USES base gguf)
 hearth_room(capi     USES base kernels gguf text model sample engine LIBS nlohmann_json::nlohmann_json)
-hearth_room(cli      USES base tensor kernels gguf ops text model convert sample engine evaluate hub LIBS CLI11::CLI11 PkgConfig::EDIT)
+hearth_room(cli      USES base tensor kernels gguf ops text model convert sample engine evaluate compress hub LIBS CLI11::CLI11 PkgConfig::EDIT)
 
 target_compile_options(hearth_cli PRIVATE -O1)  # a door: its compile time is what costs
 

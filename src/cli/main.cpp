@@ -33,6 +33,9 @@ int main(int argc, char** argv) {
   hearth::cli::add_perplexity(app);
   hearth::cli::add_evaluate(app);
   hearth::cli::add_bench(app);
+  hearth::cli::add_quantize(app);
+  hearth::cli::add_importance(app);
+  hearth::cli::add_prune(app);
   try {
     const auto commands = app.get_subcommands([](const CLI::App*) { return true; });
     if (argc > 1 && argv[1][0] != '-' &&

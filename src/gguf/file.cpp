@@ -94,6 +94,19 @@ const Tensor* File::find(std::string_view name) const {
   return found != by_name_.end() && tensors_[*found].name == name ? &tensors_[*found] : nullptr;
 }
 
+std::uint64_t File::position(const Tensor& tensor) const noexcept {
+  for (const MappedFile& file : files_) {
+    const std::byte* const begin = file.bytes().data();
+    if (tensor.data.data() >= begin && tensor.data.data() < begin + file.bytes().size())
+      return static_cast<std::uint64_t>(tensor.data.data() - begin);
+  }
+  return 0;
+}
+
+void File::release(const Tensor& tensor) const noexcept {
+  for (const MappedFile& file : files_) file.release(tensor.data);
+}
+
 void File::read_ahead() const noexcept {
   for (const MappedFile& file : files_) file.read_ahead();
 }

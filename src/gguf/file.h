@@ -43,6 +43,10 @@ class File {
   std::size_t parts() const noexcept { return parts_; }
   const std::filesystem::path& path() const noexcept { return path_; }
   void read_ahead() const noexcept;
+  // Where the tensor's data begin in its part.
+  std::uint64_t position(const Tensor& tensor) const noexcept;
+  // Lets the system take back the memory of a tensor that has been read.
+  void release(const Tensor& tensor) const noexcept;
 
   // Parses one part from memory (the fuzz target's door). The result borrows `bytes`.
   static File parse(std::span<const std::byte> bytes, const std::string& name);

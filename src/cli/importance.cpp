@@ -1,0 +1,54 @@
+// hearth importance: measures which inputs of the weights matter, over a text.
+#include "compress/importance.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "cli/command.h"
+#include "cli/interrupt.h"
+#include "compress/calibration.h"
+#include "hub/store.h"
+
+namespace hearth::cli {
+
+namespace {
+
+struct ImportanceCommand {
+  std::string model, file, out;
+  compress::CalibrationOptions options;
+  std::size_t threads = 0;
+
+  void operator()() {
+    const compress::Calibration calibration(hub::find_model(model), file);
+    ThreadPool pool(threads);
+    const Interrupt interrupt;
+    const bool terminal = isatty(STDERR_FILENO);
+    const auto importance =
+        compress::measure_importance(calibration.model(), pool, calibration.tokens(), calibration.bos(), options, file,
+                                     [&](std::size_t done, std::size_t of) {
+                                       if (terminal) fmt::print(stderr, "\r{}/{} chunks ", done, of);
+                                       return !interrupt.asked();
+                                     });
+    if (terminal) fmt::print(stderr, "\n");
+    importance.write(out);
+    fmt::print("{}: {} matrices over {} chunks of {} tokens\n", out, importance.matrices.size(), importance.chunks,
+               importance.chunk_tokens);
+  }
+};
+
+}  // namespace
+
+void add_importance(CLI::App& app) {
+  auto* command = app.add_subcommand("importance", "measures which weights matter, for hearth quantize");
+  auto run = std::make_shared<ImportanceCommand>();
+  command->add_option("MODEL", run->model, "the model to measure, best uncompressed")->required();
+  command->add_option("--file", run->file, "a text like those the model will meet")->required();
+  command->add_option("--out", run->out, "the file to write, in llama.cpp's imatrix form")->required();
+  command->add_option("--context", run->options.context, "tokens in a chunk")->capture_default_str();
+  command->add_option("--chunks", run->options.chunks, "at most so many (default: all)");
+  command->add_option("--threads", run->threads, "default: one a physical core")->check(CLI::PositiveNumber);
+  command->callback([run] { (*run)(); });
+}
+
+}  // namespace hearth::cli

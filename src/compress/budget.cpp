@@ -1,0 +1,238 @@
+#include "compress/budget.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <optional>
+
+#include "base/error.h"
+#include "compress/mixture.h"
+#include "compress/working_copy.h"
+#include "gguf/writer.h"
+#include "kernels/kernels.h"
+#include "ops/activation.h"
+
+namespace hearth::compress {
+
+using tensor::Type;
+
+namespace {
+
+constexpr std::size_t probe_tokens = 256;
+constexpr std::size_t skipped_tokens = 16;  // predictions without context are noise
+constexpr std::size_t sampled_rows = 96;
+constexpr float exaggeration = 3;  // errors of the probe are so many times those of its format: above the noise
+constexpr Type candidates[] = {Type::q2_k, Type::q3_k, Type::iq4_xs, Type::iq4_nl, Type::q4_0, Type::q4_1,
+                               Type::q4_k, Type::q5_0, Type::q5_1,   Type::q5_k,   Type::q6_k, Type::q8_0};
+
+// The model's predictions over the probe: log-probabilities [tokens, vocabulary].
+class Probe {
+ public:
+  Probe(const model::Model& model, ThreadPool& pool, const Calibration& calibration)
+      : model_(model), pool_(pool), cache_(model.new_cache(probe_tokens)), scratch_(model::Model::new_scratch()) {
+    const auto& tokens = calibration.tokens();
+    tokens_.assign(tokens.begin(), tokens.begin() + std::ptrdiff_t(std::min(probe_tokens, tokens.size())));
+    if (calibration.bos() != no_token) tokens_[0] = calibration.bos();
+    reference_ = run();
+  }
+
+  // KL(reference || now), the mean over positions.
+  double divergence() {
+    const std::vector<float> now = run();
+    const std::size_t width = model_.vocabulary_size(), count = tokens_.size() - skipped_tokens;
+    std::vector<double> sums(pool_.size());
+    pool_.split(count, 1, [&](std::size_t begin, std::size_t end, std::size_t thread) {
+      for (std::size_t i = begin * width; i < end * width; ++i) {
+        const float p = reference_[i];
+        if (p > -30) sums[thread] += double(std::exp(p)) * (double(p) - now[i]);
+      }
+    });
+    double sum = 0;
+    for (const double one : sums) sum += one;
+    return std::max(0.0, sum / double(count));
+  }
+
+ private:
+  std::vector<float> run() {
+    cache_->truncate(0);
+    const std::span<const Token> all(tokens_);
+    const model::Segment start{
+        .cache = cache_.get(), .tokens = all.first(skipped_tokens), .want = model::Segment::Want::none};
+    model_.forward(pool_, {&start, 1}, *scratch_, {});
+    const model::Segment rest{
+        .cache = cache_.get(), .tokens = all.subspan(skipped_tokens), .want = model::Segment::Want::all};
+    const std::size_t width = model_.vocabulary_size(), count = rest.tokens.size();
+    std::vector<float> logits(count * width);
+    model_.forward(pool_, {&rest, 1}, *scratch_, {logits.data(), count, width});
+    ops::log_softmax(pool_, {logits.data(), count, width});
+    return logits;
+  }
+
+  const model::Model& model_;
+  ThreadPool& pool_;
+  std::unique_ptr<model::KvCache> cache_;
+  std::shared_ptr<model::Model::Scratch> scratch_;
+  std::vector<Token> tokens_;
+  std::vector<float> reference_;
+};
+
+// Rows spread over the tensor, as float32.
+std::vector<float> sample_rows(const gguf::Tensor& tensor) {
+  const tensor::Matrix matrix = tensor.matrix();
+  const std::size_t count = std::min(sampled_rows, matrix.rows);
+  std::vector<float> rows(count * matrix.columns);
+  for (std::size_t i = 0; i < count; ++i)
+    tensor::info(matrix.type)
+        .decode(matrix.row(i * matrix.rows / count), rows.data() + i * matrix.columns, matrix.columns);
+  return rows;
+}
+
+// The squared error of a type on the rows, weighted by what the columns matter.
+double error_of(Type type, std::span<const float> rows, std::size_t columns, const std::vector<float>& matter) {
+  const auto encode = kernels::active().encoders->encode[std::size_t(type)];
+  std::vector<std::byte> blocks(tensor::row_bytes(type, columns));
+  std::vector<float> back(columns);
+  double sum = 0;
+  for (std::size_t at = 0; at < rows.size(); at += columns) {
+    encode(rows.data() + at, matter.empty() ? nullptr : matter.data(), blocks.data(), columns);
+    tensor::info(type).decode(blocks.data(), back.data(), columns);
+    for (std::size_t i = 0; i < columns; ++i) {
+      const double difference = double(rows[at + i]) - back[i];
+      sum += (matter.empty() ? 1.0 : double(matter[i])) * difference * difference;
+    }
+  }
+  return sum;
+}
+
+// Puts the tensor with exaggerated errors of `type` into the copy.
+void spoil(WorkingCopy& copy, const gguf::Tensor& tensor, Type type, const std::vector<float>& matter,
+           ThreadPool& pool) {
+  const tensor::Matrix matrix = tensor.matrix();
+  const auto encode = kernels::active().encoders->encode[std::size_t(type)];
+  constexpr std::size_t band = 512;
+  std::vector<float> rows(band * matrix.columns);
+  for (std::size_t first = 0; first < matrix.rows; first += band) {
+    const std::size_t count = std::min(band, matrix.rows - first);
+    pool.split(count, 1, [&](std::size_t begin, std::size_t end, std::size_t) {
+      std::vector<std::byte> blocks(tensor::row_bytes(type, matrix.columns));
+      std::vector<float> back(matrix.columns);
+      for (std::size_t i = begin; i < end; ++i) {
+        float* const row = rows.data() + i * matrix.columns;
+        tensor::info(matrix.type).decode(matrix.row(first + i), row, matrix.columns);
+        encode(row, matter.empty() ? nullptr : matter.data(), blocks.data(), matrix.columns);
+        tensor::info(type).decode(blocks.data(), back.data(), matrix.columns);
+        for (std::size_t j = 0; j < matrix.columns; ++j) row[j] += exaggeration * (back[j] - row[j]);
+      }
+    });
+    copy.replace(tensor.name, first, {rows.data(), count, matrix.columns});
+  }
+}
+
+}  // namespace
+
+// For each price of a byte every tensor takes what is cheapest; the price is found by halving. What is left over is
+// spent on the best bargains.
+std::vector<std::size_t> allocate(std::span<const std::vector<Choice>> tensors, std::uint64_t budget) {
+  const auto at_price = [&](double price) {
+    std::vector<std::size_t> chosen;
+    for (const auto& choices : tensors) {
+      std::size_t best = 0;
+      for (std::size_t i = 1; i < choices.size(); ++i) {
+        const double cost = choices[i].damage + price * double(choices[i].bytes),
+                     least = choices[best].damage + price * double(choices[best].bytes);
+        if (cost < least || (cost == least && choices[i].bytes < choices[best].bytes)) best = i;
+      }
+      chosen.push_back(best);
+    }
+    return chosen;
+  };
+  const auto bytes_of = [&](const std::vector<std::size_t>& chosen) {
+    std::uint64_t sum = 0;
+    for (std::size_t i = 0; i < chosen.size(); ++i) sum += tensors[i][chosen[i]].bytes;
+    return sum;
+  };
+  double low = -60, high = 20;  // of the price's logarithm
+  std::vector<std::size_t> chosen = at_price(std::exp(high));
+  if (bytes_of(chosen) > budget) return {};
+  for (int i = 0; i < 60; ++i) {
+    const double middle = (low + high) / 2;
+    std::vector<std::size_t> trial = at_price(std::exp(middle));
+    if (bytes_of(trial) <= budget) {
+      high = middle;
+      chosen = std::move(trial);
+    } else {
+      low = middle;
+    }
+  }
+  for (std::uint64_t left = budget - bytes_of(chosen);;) {
+    double best = 0;
+    std::size_t tensor = 0, choice = 0;
+    for (std::size_t i = 0; i < tensors.size(); ++i) {
+      const Choice& now = tensors[i][chosen[i]];
+      for (std::size_t j = 0; j < tensors[i].size(); ++j) {
+        const Choice& other = tensors[i][j];
+        if (other.bytes <= now.bytes || other.bytes - now.bytes > left || !(other.damage < now.damage)) continue;
+        const double bargain = (now.damage - other.damage) / double(other.bytes - now.bytes);
+        if (bargain > best) best = bargain, tensor = i, choice = j;
+      }
+    }
+    if (!(best > 0)) return chosen;
+    left -= tensors[tensor][choice].bytes - tensors[tensor][chosen[tensor]].bytes;
+    chosen[tensor] = choice;
+  }
+}
+
+std::vector<Type> types_for_budget(const gguf::File& file, std::uint64_t file_bytes,
+                                   std::span<const std::optional<Type>> fixed, const Calibration& calibration,
+                                   const Importance& importance, ThreadPool& pool, const std::filesystem::path& folder,
+                                   const std::function<bool(std::size_t, std::size_t)>& progress) {
+  if (calibration.model().is_encoder())
+    throw Error(Code::unsupported, "an encoder makes no predictions to measure by", file.path().string(),
+                "choose a --type instead of a target");
+  WorkingCopy copy(file, folder);
+  Probe probe(copy.model(), pool, calibration);
+  const std::size_t count = file.tensors().size();
+  std::vector<std::vector<Choice>> choices(count);
+  std::uint64_t first = std::numeric_limits<std::uint64_t>::max();
+  for (std::size_t i = 0; i < count; ++i) {
+    const gguf::Tensor& tensor = file.tensors()[i];
+    first = std::min(first, file.position(tensor));
+    const auto bytes = [&](Type type) { return gguf::bytes({tensor.name, type, tensor.shape}); };
+    if (fixed[i] || !is_compressible(tensor)) {
+      const Type type = fixed[i].value_or(tensor.type);
+      choices[i] = {{type, bytes(type), 0}};
+      continue;
+    }
+    const std::vector<float> matter = importance.mean_squares(tensor.name, 0), rows = sample_rows(tensor);
+    const std::size_t columns = tensor.shape[0];
+    const Type rounded = that_fits(Type::q4_k, columns) == Type::f16 ? Type::f16 : that_fits(Type::q3_k, columns);
+    double unit = 0;  // damage for each unit of error
+    if (rounded != Type::f16) {
+      spoil(copy, tensor, rounded, matter, pool);
+      const double error = error_of(rounded, rows, columns, matter);
+      if (error > 0) unit = probe.divergence() / (exaggeration * exaggeration * error);
+      copy.restore(tensor.name, file);
+    }
+    for (const Type type : candidates)
+      if (columns % tensor::info(type).block_weights == 0)
+        choices[i].push_back({type, bytes(type), unit * error_of(type, rows, columns, matter)});
+    choices[i].push_back({Type::f16, bytes(Type::f16), 0});
+    file.release(tensor);
+    if (progress && !progress(i + 1, count)) throw Error(Code::cancelled, "interrupted");
+  }
+  const std::uint64_t around = first + 4096 + count * 64;  // metadata and the table of tensors, padding
+  std::uint64_t smallest = around;
+  for (const auto& one : choices)
+    smallest += std::min_element(one.begin(), one.end(), [](auto& a, auto& b) { return a.bytes < b.bytes; })->bytes;
+  const auto chosen = file_bytes > around ? allocate(choices, file_bytes - around) : std::vector<std::size_t>{};
+  if (chosen.empty())
+    throw Error(Code::unsupported, fmt::format("{:.1f} MB are too few for this model", double(file_bytes) / 1e6),
+                file.path().string(), fmt::format("its smallest form takes {:.1f} MB", double(smallest) / 1e6));
+  std::vector<Type> types;
+  for (std::size_t i = 0; i < count; ++i) types.push_back(choices[i][chosen[i]].type);
+  return types;
+}
+
+}  // namespace hearth::compress

@@ -1,0 +1,262 @@
+#include "compress/feedback.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <vector>
+
+#include "base/error.h"
+#include "kernels/kernels.h"
+#include "tensor/encode.h"
+
+namespace hearth::compress {
+
+namespace {
+
+constexpr std::size_t lanes = 16;  // rows side by side
+
+// [columns, lanes]: element j of all rows.
+using Panel = std::vector<float>;
+
+// y[lanes] += factor * x[lanes]
+inline void add(float* __restrict y, const float* __restrict x, float factor) {
+  for (std::size_t l = 0; l < lanes; ++l) y[l] += factor * x[l];
+}
+
+// H = (I + U) D (I + U)^T, U strictly upper: the weights with which earlier errors come back.
+struct Factors {
+  std::vector<float> upper;     // [columns, columns]
+  std::vector<float> diagonal;  // D
+};
+
+Factors factorise(const Hessian& hessian, float damping, ThreadPool& pool) {
+  const std::size_t n = hessian.columns;
+  Factors f{hessian.values, std::vector<float>(n)};
+  double trace = 0;
+  for (std::size_t i = 0; i < n; ++i) trace += f.upper[i * n + i];
+  const float least = static_cast<float>(std::max(trace / double(n) * damping, 1e-20));
+  for (std::size_t i = 0; i < n; ++i) f.upper[i * n + i] += least;
+  std::vector<float> column(n);
+  for (std::size_t k = n; k-- > 0;) {
+    const float d = std::max(f.upper[k * n + k], least * 1e-3f);
+    f.diagonal[k] = d;
+    for (std::size_t i = 0; i < k; ++i) column[i] = f.upper[i * n + k];
+    const auto subtract = [&](std::size_t begin, std::size_t end) {
+      for (std::size_t i = begin; i < end; ++i) {
+        const float u = column[i] / d;
+        float* const row = f.upper.data() + i * n;
+        for (std::size_t j = i; j < k; ++j) row[j] -= u * column[j];
+        row[k] = u;
+      }
+    };
+    if (k < 256)
+      subtract(0, k);
+    else
+      pool.run([&](std::size_t index, std::size_t parts) {  // rows dealt out in turn: the first are the longest
+        for (std::size_t begin = index * 16; begin < k; begin += parts * 16) subtract(begin, std::min(begin + 16, k));
+      });
+  }
+  return f;
+}
+
+// The code whose value is nearest.
+class Codebook {
+ public:
+  explicit Codebook(std::span<const float> values) : values_(values) {
+    uniform_ = true;
+    for (std::size_t i = 1; i < values.size(); ++i) uniform_ = uniform_ && values[i] - values[i - 1] == 1;
+  }
+  std::uint8_t nearest(float y) const {
+    if (uniform_) {
+      const float last = float(values_.size() - 1), code = y - values_[0];
+      return static_cast<std::uint8_t>(code > 0 ? (code < last ? code + 0.5f : last) : 0);
+    }
+    std::size_t best = 0;
+    for (std::size_t i = 1; i < values_.size(); ++i)
+      if (std::fabs(values_[i] - y) < std::fabs(values_[best] - y)) best = i;
+    return static_cast<std::uint8_t>(best);
+  }
+  float value(std::uint8_t code) const { return values_[code]; }
+
+ private:
+  std::span<const float> values_;
+  bool uniform_;
+};
+
+class Feedback : public RowEncoder {
+ public:
+  Feedback(tensor::Type type, std::shared_ptr<const Hessian> hessian, ThreadPool& pool, const FeedbackOptions& options)
+      : info_(tensor::info(type)),
+        coding_(*tensor::coding(type)),
+        codebook_(coding_.values),
+        encode_(kernels::active().encoders->encode[std::size_t(type)]),
+        hessian_(std::move(hessian)),
+        factors_(factorise(*hessian_, options.damping, pool)),
+        options_(options) {
+    const std::size_t n = hessian_->columns;
+    double trace = 0;
+    for (std::size_t i = 0; i < n; ++i) trace += hessian_->row(i)[i];
+    damping_ = static_cast<float>(trace / double(n)) * options.damping;
+  }
+
+  std::size_t rows_at_once() const override { return lanes; }
+
+  void encode(tensor::ConstRows rows, std::byte* blocks) const override {
+    for (std::size_t i = 0; i < rows.count; i += lanes) {
+      const std::size_t count = std::min(lanes, rows.count - i);
+      encode_panel({rows.row(i), count, rows.width, rows.stride},
+                   blocks + i * tensor::row_bytes(info_.type, rows.width));
+    }
+  }
+
+ private:
+  // What a panel of rows has come to.
+  struct State {
+    Panel weights, errors;            // errors = weights - decoded
+    std::vector<std::byte> blocks;    // block b of all rows, then block b + 1
+    std::vector<std::uint8_t> codes;  // likewise, weight by weight
+    Panel scales, offsets;            // likewise, group by group
+  };
+
+  void encode_panel(tensor::ConstRows rows, std::byte* out) const {
+    const std::size_t n = rows.width, blocks = n / info_.block_weights, row_bytes = blocks * info_.block_bytes;
+    State s;
+    s.weights.assign(n * lanes, 0);
+    for (std::size_t r = 0; r < rows.count; ++r)
+      for (std::size_t j = 0; j < n; ++j) s.weights[j * lanes + r] = rows.row(r)[j];
+    s.errors.assign(n * lanes, 0);
+    s.blocks.resize(blocks * lanes * info_.block_bytes);
+    s.codes.resize(n * lanes);
+    s.scales.resize(n / coding_.group * lanes);
+    s.offsets.resize(s.scales.size());
+    for (std::size_t b = 0; b < blocks; ++b) round_block(s, b);
+    Panel slopes = product(s.errors);  // of the error, by each decoded weight
+    for (int i = 0; i < options_.sweeps; ++i) sweep(s, slopes);
+
+    std::vector<std::byte> nearest(row_bytes);
+    Panel nearest_errors(n * lanes, 0);
+    std::vector<float> decoded(n);
+    for (std::size_t b = 0; b < blocks; ++b)
+      coding_.put_codes(s.codes.data() + b * info_.block_weights * lanes,
+                        s.blocks.data() + b * lanes * info_.block_bytes, info_.block_weights * lanes);
+    std::vector<std::byte> nearest_all(rows.count * row_bytes);
+    for (std::size_t r = 0; r < rows.count; ++r) {
+      for (std::size_t b = 0; b < blocks; ++b)
+        std::memcpy(out + r * row_bytes + b * info_.block_bytes, s.blocks.data() + (b * lanes + r) * info_.block_bytes,
+                    info_.block_bytes);
+      info_.decode(out + r * row_bytes, decoded.data(), n);
+      for (std::size_t j = 0; j < n; ++j) s.errors[j * lanes + r] = rows.row(r)[j] - decoded[j];
+      encode_(rows.row(r), nullptr, nearest_all.data() + r * row_bytes, n);
+      info_.decode(nearest_all.data() + r * row_bytes, decoded.data(), n);
+      for (std::size_t j = 0; j < n; ++j) nearest_errors[j * lanes + r] = rows.row(r)[j] - decoded[j];
+    }
+    const std::vector<double> ours = losses(s.errors), theirs = losses(nearest_errors);
+    for (std::size_t r = 0; r < rows.count; ++r)
+      if (!(ours[r] <= theirs[r])) std::memcpy(out + r * row_bytes, nearest_all.data() + r * row_bytes, row_bytes);
+  }
+
+  // Chooses the scales of block b for the weights with what came back to them, then its codes one by one.
+  void round_block(State& s, std::size_t b) const {
+    const std::size_t n = hessian_->columns, size = info_.block_weights, begin = b * size;
+    Panel targets(s.weights.begin() + std::ptrdiff_t(begin * lanes),
+                  s.weights.begin() + std::ptrdiff_t((begin + size) * lanes));
+    for (std::size_t j = 0; j < begin; ++j) {
+      const float* const u = factors_.upper.data() + j * n + begin;
+      const float* const e = s.errors.data() + j * lanes;
+      for (std::size_t c = 0; c < size; ++c) add(targets.data() + c * lanes, e, u[c]);
+    }
+    std::vector<float> rows(size * lanes), matter(size * lanes);
+    for (std::size_t r = 0; r < lanes; ++r)
+      for (std::size_t c = 0; c < size; ++c) {
+        rows[r * size + c] = targets[c * lanes + r];
+        matter[r * size + c] = factors_.diagonal[begin + c];
+      }
+    std::byte* const blocks = s.blocks.data() + b * lanes * info_.block_bytes;
+    const std::size_t groups = size / coding_.group;  // of a row, in the block
+    encode_(rows.data(), matter.data(), blocks, size * lanes);
+    float* const scales = s.scales.data() + b * groups * lanes;
+    float* const offsets = s.offsets.data() + b * groups * lanes;
+    coding_.read_groups(blocks, scales, offsets, size * lanes);
+
+    for (std::size_t c = 0; c < size; ++c) {
+      float* const target = targets.data() + c * lanes;
+      const std::size_t k = begin + c, group = c / coding_.group;
+      for (std::size_t j = begin; j < k; ++j) add(target, s.errors.data() + j * lanes, factors_.upper[j * n + k]);
+      for (std::size_t r = 0; r < lanes; ++r) {
+        const float scale = scales[r * groups + group], offset = offsets[r * groups + group];
+        const std::uint8_t code = codebook_.nearest(scale != 0 ? (target[r] - offset) / scale : 0);
+        s.codes[(b * lanes + r) * size + c] = code;
+        s.errors[k * lanes + r] = s.weights[k * lanes + r] - (scale * codebook_.value(code) + offset);
+      }
+    }
+  }
+
+  // Moves each code to where the row's error is least, given all the others.
+  void sweep(State& s, Panel& slopes) const {
+    const std::size_t n = hessian_->columns, size = info_.block_weights, groups = size / coding_.group;
+    for (std::size_t k = 0; k < n; ++k) {
+      const std::size_t b = k / size, c = k % size;
+      const float own = hessian_->row(k)[k] + damping_;
+      if (!(own > 0)) continue;
+      float moved[lanes];
+      bool any = false;
+      for (std::size_t r = 0; r < lanes; ++r) {
+        const std::size_t group = (b * lanes + r) * groups + c / coding_.group;
+        const float scale = s.scales[group], offset = s.offsets[group];
+        std::uint8_t& code = s.codes[(b * lanes + r) * size + c];
+        const float now = scale * codebook_.value(code) + offset;
+        const float wanted = now + slopes[k * lanes + r] / own;
+        const std::uint8_t better = scale != 0 ? codebook_.nearest((wanted - offset) / scale) : code;
+        moved[r] = scale * (codebook_.value(better) - codebook_.value(code));
+        any = any || better != code;
+        code = better;
+        s.errors[k * lanes + r] -= moved[r];
+      }
+      if (!any) continue;
+      const float* const h = hessian_->row(k);
+      for (std::size_t j = 0; j < n; ++j) add(slopes.data() + j * lanes, moved, -h[j]);
+      add(slopes.data() + k * lanes, moved, -damping_);
+    }
+  }
+
+  // errors (H + damping I)
+  Panel product(const Panel& errors) const {
+    const std::size_t n = hessian_->columns;
+    Panel result(n * lanes);
+    for (std::size_t k = 0; k < n; ++k) {
+      const float* const h = hessian_->row(k);
+      for (std::size_t j = 0; j < n; ++j) add(result.data() + j * lanes, errors.data() + k * lanes, h[j]);
+      add(result.data() + k * lanes, errors.data() + k * lanes, damping_);
+    }
+    return result;
+  }
+
+  // e H e^T of each row, without damping.
+  std::vector<double> losses(const Panel& errors) const {
+    const std::size_t n = hessian_->columns;
+    const Panel slopes = product(errors);
+    std::vector<double> sums(lanes);
+    for (std::size_t i = 0; i < n * lanes; ++i)
+      sums[i % lanes] += double(errors[i]) * (double(slopes[i]) - double(damping_) * errors[i]);
+    return sums;
+  }
+
+  const tensor::TypeInfo& info_;
+  const tensor::Coding& coding_;
+  Codebook codebook_;
+  decltype(tensor::TypeInfo::encode) encode_;
+  std::shared_ptr<const Hessian> hessian_;
+  Factors factors_;
+  FeedbackOptions options_;
+  float damping_;
+};
+
+}  // namespace
+
+std::unique_ptr<RowEncoder> feedback_encoder(tensor::Type type, std::shared_ptr<const Hessian> hessian,
+                                             ThreadPool& pool, const FeedbackOptions& options) {
+  HEARTH_CHECK(tensor::coding(type) && hessian);
+  return std::make_unique<Feedback>(type, std::move(hessian), pool, options);
+}
+
+}  // namespace hearth::compress
