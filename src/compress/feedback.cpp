@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "kernels/kernels.h"
 #include "tensor/encode.h"
+#include "tensor/float16.h"
 
 namespace hearth::compress {
 
@@ -57,6 +58,10 @@ Factors factorise(const Hessian& hessian, float damping, ThreadPool& pool) {
       });
   }
   return f;
+}
+
+float in_half(double x) {
+  return tensor::half_to_float(tensor::float_to_half(static_cast<float>(std::clamp(x, -65504.0, 65504.0))));
 }
 
 // The code whose value is nearest.
@@ -131,11 +136,15 @@ class Feedback : public RowEncoder {
     s.offsets.resize(s.scales.size());
     for (std::size_t b = 0; b < blocks; ++b) round_block(s, b);
     Panel slopes = product(s.errors);  // of the error, by each decoded weight
-    for (int i = 0; i < options_.sweeps; ++i) sweep(s, slopes);
+    for (int i = 0; i < options_.sweeps; ++i) {
+      if (coding_.put_groups) refit(s, slopes);
+      sweep(s, slopes);
+    }
 
     std::vector<std::byte> nearest(row_bytes);
     Panel nearest_errors(n * lanes, 0);
     std::vector<float> decoded(n);
+    if (coding_.put_groups) coding_.put_groups(s.scales.data(), s.offsets.data(), s.blocks.data(), n * lanes);
     for (std::size_t b = 0; b < blocks; ++b)
       coding_.put_codes(s.codes.data() + b * info_.block_weights * lanes,
                         s.blocks.data() + b * lanes * info_.block_bytes, info_.block_weights * lanes);
@@ -210,13 +219,76 @@ class Feedback : public RowEncoder {
         moved[r] = scale * (codebook_.value(better) - codebook_.value(code));
         any = any || better != code;
         code = better;
-        s.errors[k * lanes + r] -= moved[r];
+      }
+      if (any) move(s, slopes, k, moved);
+    }
+  }
+
+  // Moves the scale (and offset) of each block that has its own to where the row's error is least, given the codes.
+  void refit(State& s, Panel& slopes) const {
+    const std::size_t n = hessian_->columns, size = info_.block_weights;
+    Panel values(size * lanes), moved(size * lanes);
+    for (std::size_t b = 0; b < n / size; ++b) {
+      const std::size_t begin = b * size;
+      for (std::size_t r = 0; r < lanes; ++r)
+        for (std::size_t c = 0; c < size; ++c)
+          values[c * lanes + r] = codebook_.value(s.codes[(b * lanes + r) * size + c]);
+      // The error's slope along scale and offset, and its curvature: v H v, v H 1, 1 H 1.
+      double slope[lanes] = {}, shift[lanes] = {}, square[lanes] = {}, first[lanes] = {}, zero = 0;
+      float acted[lanes];
+      for (std::size_t c = 0; c < size; ++c) {
+        const float* const h = hessian_->row(begin + c) + begin;
+        double sum = damping_;
+        std::fill_n(acted, lanes, 0.0f);
+        for (std::size_t other = 0; other < size; ++other) {
+          add(acted, values.data() + other * lanes, h[other]);
+          sum += h[other];
+        }
+        add(acted, values.data() + c * lanes, damping_);
+        zero += sum;
+        for (std::size_t r = 0; r < lanes; ++r) {
+          const float v = values[c * lanes + r], g = slopes[(begin + c) * lanes + r];
+          slope[r] += double(g) * v;
+          shift[r] += g;
+          square[r] += double(acted[r]) * v;
+          first[r] += acted[r];
+        }
+      }
+      bool any = false;
+      float by_scale[lanes], by_offset[lanes];
+      for (std::size_t r = 0; r < lanes; ++r) {
+        float &scale = s.scales[b * lanes + r], &offset = s.offsets[b * lanes + r];
+        const double determinant = square[r] * zero - first[r] * first[r];
+        const bool both = coding_.has_offsets && determinant > 1e-6 * square[r] * zero;
+        const double ds = both            ? (slope[r] * zero - shift[r] * first[r]) / determinant
+                          : square[r] > 0 ? slope[r] / square[r]
+                                          : 0,
+                     dm = both ? (shift[r] * square[r] - slope[r] * first[r]) / determinant : 0;
+        const float new_scale = in_half(scale + ds), new_offset = both ? in_half(offset + dm) : offset;
+        const double a = double(new_scale) - scale, m = double(new_offset) - offset;
+        const double change =
+            a * a * square[r] + 2 * a * m * first[r] + m * m * zero - 2 * (a * slope[r] + m * shift[r]);
+        const bool better = change < 0;
+        by_scale[r] = better ? static_cast<float>(a) : 0;
+        by_offset[r] = better ? static_cast<float>(m) : 0;
+        if (better) scale = new_scale, offset = new_offset;
+        any = any || better;
       }
       if (!any) continue;
-      const float* const h = hessian_->row(k);
-      for (std::size_t j = 0; j < n; ++j) add(slopes.data() + j * lanes, moved, -h[j]);
-      add(slopes.data() + k * lanes, moved, -damping_);
+      for (std::size_t c = 0; c < size; ++c) {
+        for (std::size_t r = 0; r < lanes; ++r)
+          moved[c * lanes + r] = by_scale[r] * values[c * lanes + r] + by_offset[r];
+        move(s, slopes, begin + c, moved.data() + c * lanes);
+      }
     }
+  }
+
+  // The decoded weights of column k become larger by moved[lanes].
+  void move(State& s, Panel& slopes, std::size_t k, const float* moved) const {
+    add(s.errors.data() + k * lanes, moved, -1);
+    const float* const h = hessian_->row(k);
+    for (std::size_t j = 0; j < hessian_->columns; ++j) add(slopes.data() + j * lanes, moved, -h[j]);
+    add(slopes.data() + k * lanes, moved, -damping_);
   }
 
   // errors (H + damping I)

@@ -67,8 +67,24 @@ void put_all_codes(const std::uint8_t* codes, std::byte* blocks, std::size_t cou
 }
 
 template <class Block>
+constexpr bool has_minimum = requires(Block block) {
+  block.minimum;
+};
+
+template <class Block>
+void put_groups(const float* scales, const float* offsets, std::byte* blocks, std::size_t count) {
+  auto* block = reinterpret_cast<Block*>(blocks);
+  for (std::size_t i = 0; i < count / Block::weights; ++i, ++block) {
+    block->scale = half_bits(scales[i]);
+    if constexpr (has_minimum<Block>) block->minimum = half_bits(offsets[i]);
+  }
+}
+
+template <class Block>
 std::pair<Type, Coding> row(std::span<const float> values) {
-  return {Block::type, {group_of<Block>, values, read_groups<Block>, put_all_codes<Block>}};
+  Coding coding{group_of<Block>, values, read_groups<Block>, put_all_codes<Block>, nullptr, has_minimum<Block>};
+  if constexpr (Block::weights == 32 && requires(Block block) { block.scale; }) coding.put_groups = put_groups<Block>;
+  return {Block::type, coding};
 }
 
 }  // namespace

@@ -18,6 +18,10 @@ struct Coding {
   void (*read_groups)(const std::byte* blocks, float* scales, float* offsets, std::size_t count);
   // Replaces all codes; scales and offsets stay.
   void (*put_codes)(const std::uint8_t* codes, std::byte* blocks, std::size_t count);
+  // Replaces all scales and offsets, rounded to half precision; null where groups share steps. Formats without offsets
+  // leave `offsets` alone.
+  void (*put_groups)(const float* scales, const float* offsets, std::byte* blocks, std::size_t count);
+  bool has_offsets;
 };
 
 // Null for plain numbers.

@@ -176,5 +176,24 @@ TEST(Coding, SaysWhatBlocksHold) {
   EXPECT_EQ(coding(Type::f16), nullptr);
 }
 
+TEST(Coding, ReplacesScalesWhereBlocksHaveTheirOwn) {
+  for (const TypeInfo* type : block_types()) {
+    const Coding* const held = coding(type->type);
+    EXPECT_EQ(held->put_groups != nullptr, type->block_weights == 32 && type->type != Type::mxfp4) << type->name;
+    if (!held->put_groups) continue;
+    const auto x = random_weights(96, 17);
+    std::vector<std::byte> blocks(row_bytes(type->type, x.size()));
+    type->encode(x.data(), nullptr, blocks.data(), x.size());
+    const float scales[] = {0.5f, -0.25f, 2}, offsets[] = {-1, 0.125f, 3};
+    float read_scales[3], read_offsets[3];
+    held->put_groups(scales, offsets, blocks.data(), x.size());
+    held->read_groups(blocks.data(), read_scales, read_offsets, x.size());
+    for (int i = 0; i < 3; ++i) {
+      EXPECT_EQ(read_scales[i], scales[i]) << type->name;
+      EXPECT_EQ(read_offsets[i], held->has_offsets ? offsets[i] : 0) << type->name;
+    }
+  }
+}
+
 }  // namespace
 }  // namespace hearth::tensor

@@ -91,9 +91,9 @@ inline Refit refit(const AffineFit& fit, const Affine& at, int g, bool below_zer
   return {scale + ds, minimum + dm, error};
 }
 
-// The best real scale and minimum of each group. `below_zero`: no minimum above zero.
+// The best real scale and minimum of each group. `below_zero`: no minimum above zero; `thorough`: from more candidates.
 template <int top, int group>
-inline Affine search_affine(const Tile<group>& tile, bool below_zero, int refits) {
+inline Affine search_affine(const Tile<group>& tile, bool below_zero, bool thorough, int refits) {
   Lanes low, high;
   for (int v = 0; v < lanes; v += vector_width) {
     Vector least = load(tile.x[0] + v), most = least;
@@ -131,19 +131,20 @@ inline Affine search_affine(const Tile<group>& tile, bool below_zero, int refits
   };
   // Both ends moved inwards by fractions of a step: what lies beyond is cut off there.
   constexpr float unit = top <= 3 ? 0.18f : top <= 15 ? 0.4f : 0.6f;
-  constexpr float insets[] = {-0.5f * unit, 0, unit, 2 * unit, 3.2f * unit};
-  for (const float under : insets)
-    for (const float over : insets) {
+  constexpr float insets[] = {0, 2 * unit, unit, -0.5f * unit, 3.2f * unit};
+  const int tried = thorough ? 5 : 3;
+  for (int under = 0; under < tried; ++under)
+    for (int over = 0; over < tried; ++over) {
       for (int g = 0; g < lanes; ++g) {
         const float step = (high.at[g] - low.at[g]) / top;
-        const float minimum = low.at[g] + under * step;
-        trial.scale.at[g] = (high.at[g] - over * step - minimum) / top;
+        const float minimum = low.at[g] + insets[under] * step;
+        trial.scale.at[g] = (high.at[g] - insets[over] * step - minimum) / top;
         trial.minimum.at[g] = below_zero && minimum > 0 ? 0 : minimum;
       }
       try_one();
     }
   // The whole range on fewer steps: weights that lie on a coarser grid already.
-  for (int steps = top - 1; steps >= top / 2 && top - steps <= 16; --steps) {
+  for (int steps = thorough ? top - 1 : top / 2; steps >= top / 2; --steps) {
     for (int g = 0; g < lanes; ++g) {
       trial.scale.at[g] = (high.at[g] - low.at[g]) / float(steps);
       trial.minimum.at[g] = low.at[g];
@@ -223,8 +224,9 @@ class AffineSteps {
   SteppedAffine search(int rounds) {
     const Lanes scale = block_largest(real_.scale, 1), drop = block_largest(real_.minimum, -1);
     const float places[] = {highest_, highest_ - 1, highest_ * 0.9f}, drop_places[] = {highest_, highest_ * 0.93f};
-    for (const float place : places)
-      for (const float drop_place : drop_places) {
+    for (int i = 0; i < (top > 3 ? 2 : 3); ++i)
+      for (int j = 0; j < (top > 3 ? 1 : 2); ++j) {
+        const float place = places[i], drop_place = drop_places[j];
         for (int g = 0; g < lanes; ++g) {
           trial_.step.at[g] = to_half(scale.at[g] / place);
           trial_.drop.at[g] = to_half(drop.at[g] / drop_place);
@@ -283,7 +285,7 @@ class AffineSteps {
     constexpr int reach = top <= 3 ? 2 : 1;
     for (int up = -reach; up <= reach; ++up)
       for (int down = -reach; down <= reach; ++down) {
-        if (up == 0 && down == 0) continue;
+        if (top > 3 ? (up == 0) == (down == 0) : up == 0 && down == 0) continue;
         SteppedAffine moved = centre;
         for (int g = 0; g < lanes; ++g) {
           moved.count.at[g] = clamp(centre.count.at[g] + float(up), 0, highest_);

@@ -107,7 +107,7 @@ template <int top, class Block>
 inline void encode_affine(const float* weights, const float* importance, Block* blocks, std::size_t count) {
   encode_tiles(weights, importance, blocks, count,
                [&](const Tile<32>& tile, std::uint8_t* codes, Block* out, int real) {
-                 const Affine values = search_halves<top>(tile, search_affine<top>(tile, false, 4));
+                 const Affine values = search_halves<top>(tile, search_affine<top>(tile, false, true, 4));
                  codes_of<top>(tile, values, codes);
                  for (int b = 0; b < real; ++b) {
                    out[b].scale = half_bits(values.scale.at[b]);

@@ -166,7 +166,7 @@ template <int top, int group, class Block>
 inline void encode_super_affine(const float* weights, const float* importance, Block* blocks, std::size_t count,
                                 float highest, int rounds) {
   encode_super<group>(weights, importance, blocks, count, [&](const Tile<group>& tile, std::uint8_t* codes) {
-    const Affine real = search_affine<top>(tile, true, 2);
+    const Affine real = search_affine<top>(tile, true, top <= 3, 2);
     AffineSteps<top, 256 / group, group> search(tile, real, highest);
     const SteppedAffine steps = search.search(rounds);
     codes_of<top>(tile, steps.values(), codes);
