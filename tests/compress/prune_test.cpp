@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "compress/readable.h"
+#include "model/model.h"
 
 namespace hearth::compress {
 namespace {
@@ -75,8 +76,8 @@ TEST(Prune, MasksKeepTheirShape) {
     const auto row = row_of(model->file(), "blk.1.attn_k.weight", 9);
     const auto zeros = std::count(row.begin(), row.end(), 0.0f);
     EXPECT_EQ(zeros, pruning == Pruning::wanda ? 16 : 32);
-    if (pruning == Pruning::wanda24)
-      for (std::size_t i = 0; i < row.size(); i += 4) EXPECT_EQ(std::count(&row[i], &row[i] + 4, 0.0f), 2);
+    for (std::size_t i = 0; pruning == Pruning::wanda24 && i < row.size(); i += 4)
+      EXPECT_EQ(std::count(&row[i], &row[i] + 4, 0.0f), 2);
     EXPECT_EQ(row_of(model->file(), "token_embd.weight", 9), row_of(gguf::File::open(made.in), "token_embd.weight", 9));
   }
 }

@@ -223,7 +223,8 @@ TEST(Quantize, BadRequestsAreOneClearLine) {
   options = {};
   options.method = Method::feedback;
   EXPECT_NE(folder.failure(options).find("--calibration"), std::string::npos);
-  const Folder narrow({{"family", "llama"}});
+  const nlohmann::json spec = {{"family", "llama"}};
+  const Folder narrow(spec);
   options = {};
   options.output_type = Type::q6_k;
   const std::string said = narrow.failure(options);
