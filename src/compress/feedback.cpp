@@ -30,32 +30,42 @@ struct Factors {
   std::vector<float> diagonal;  // D
 };
 
+// From the last columns to the first, a panel of them at a time: what a panel takes from the rest is subtracted at
+// once, so that the threads meet once a panel.
 Factors factorise(const Hessian& hessian, float damping, ThreadPool& pool) {
+  constexpr std::size_t panel = 64;
   const std::size_t n = hessian.columns;
   Factors f{hessian.values, std::vector<float>(n)};
   double trace = 0;
   for (std::size_t i = 0; i < n; ++i) trace += f.upper[i * n + i];
   const float least = static_cast<float>(std::max(trace / double(n) * damping, 1e-20));
   for (std::size_t i = 0; i < n; ++i) f.upper[i * n + i] += least;
-  std::vector<float> column(n);
-  for (std::size_t k = n; k-- > 0;) {
-    const float d = std::max(f.upper[k * n + k], least * 1e-3f);
-    f.diagonal[k] = d;
-    for (std::size_t i = 0; i < k; ++i) column[i] = f.upper[i * n + k];
-    const auto subtract = [&](std::size_t begin, std::size_t end) {
-      for (std::size_t i = begin; i < end; ++i) {
-        const float u = column[i] / d;
+  std::vector<float> columns(panel * n);  // [panel, n]: D U^T
+  for (std::size_t end = n; end > 0;) {
+    const std::size_t begin = (end - 1) / panel * panel;
+    for (std::size_t k = end; k-- > begin;) {
+      float* const column = columns.data() + (k - begin) * n;
+      const float d = std::max(f.upper[k * n + k], least * 1e-3f);
+      f.diagonal[k] = d;
+      for (std::size_t i = 0; i < k; ++i) column[i] = f.upper[i * n + k];
+      for (std::size_t i = 0; i < k; ++i) {
         float* const row = f.upper.data() + i * n;
-        for (std::size_t j = i; j < k; ++j) row[j] -= u * column[j];
+        const float u = column[i] / d;
+        for (std::size_t j = std::max(i, begin); j < k; ++j) row[j] -= u * column[j];
         row[k] = u;
       }
-    };
-    if (k < 256)
-      subtract(0, k);
-    else
-      pool.run([&](std::size_t index, std::size_t parts) {  // rows dealt out in turn: the first are the longest
-        for (std::size_t begin = index * 16; begin < k; begin += parts * 16) subtract(begin, std::min(begin + 16, k));
-      });
+    }
+    pool.run([&](std::size_t index, std::size_t parts) {  // rows dealt out in turn: the first are the longest
+      for (std::size_t i = index; i < begin; i += parts) {
+        float* const row = f.upper.data() + i * n;
+        for (std::size_t k = begin; k < end; ++k) {
+          const float u = row[k];
+          const float* const column = columns.data() + (k - begin) * n;
+          for (std::size_t j = i; j < begin; ++j) row[j] -= u * column[j];
+        }
+      }
+    });
+    end = begin;
   }
   return f;
 }

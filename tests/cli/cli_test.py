@@ -7,7 +7,9 @@ import json
 import os
 import pathlib
 import random
+import resource
 import shutil
+import signal
 import struct
 import subprocess
 import sys
@@ -470,6 +472,85 @@ class Smol(Case):
         _, err = child.communicate(timeout=60)
         self.assertEqual(child.returncode, 1, err)
         self.assertIn(b"interrupted", err)
+
+
+@unittest.skipUnless(SHARED.exists(), "needs ../shared, which is absent")
+class Compress(Case):
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.folder = pathlib.Path(folder.name)
+        self.out = self.folder / "out.gguf"
+
+    def test_quantize(self):
+        result = json.loads(self.works("quantize", TINY, self.out, "--type", "Q5_1", "--output-type", "Q8_0", "--tensor-type",
+                                       "attn_v=F16", "--json"))
+        types = {tensor["name"]: tensor["to"] for tensor in result["tensors"]}
+        self.assertEqual((types["blk.0.attn_q.weight"], types["blk.0.attn_v.weight"], types["output.weight"]), ("Q5_1", "F16", "Q8_0"))
+        self.assertEqual(result["bytes"], self.out.stat().st_size)
+        inspected = json.loads(self.works("inspect", self.out, "--json"))
+        self.assertEqual(inspected["metadata"]["hearth.quantize.source"], TINY.name)
+        rows = [json.loads(self.works("logits", model, "--tokens", "86,102,5"))["logits"]["2"] for model in (TINY, self.out)]
+        self.assertLess(max(abs(a - b) for a, b in zip(*rows)), 0.1 * max(map(abs, rows[0])))
+        self.assertIn("bits a weight", self.works("quantize", TINY, self.out, "--type", "q8_0"))
+
+    def test_bad_requests(self):
+        text = self.folder / "text.txt"
+        text.write_text("Too short a text.")
+        before = TINY.read_bytes()
+        quantize = ("quantize", TINY, self.out)
+        self.fails(2, *quantize, "--type", "Q9_X", says="Q9_X")
+        self.fails(2, *quantize, "--method", "magic", says="magic")
+        self.fails(2, *quantize, "--method", "importance", says="--importance")
+        self.fails(2, *quantize, "--method", "feedback", says="--calibration")
+        self.fails(2, *quantize, "--target-size", "many", says="many")
+        self.fails(2, *quantize, "--tensor-type", "attn_v", says="PATTERN=TYPE")
+        self.fails(2, *quantize, "--tensor-type", "(=Q8_0", says="'('")
+        self.fails(1, *quantize, "--output-type", "Q6_K", says="blocks of 256")
+        self.fails(1, *quantize, "--method", "importance", "--importance", TINY, says="imatrix")
+        self.fails(1, *quantize, "--method", "feedback", "--calibration", text, says="tokenizer")
+        self.fails(2, "quantize", TINY, TINY, says="onto itself")
+        self.fails(1, "quantize", "/nowhere.gguf", self.out, says="/nowhere.gguf")
+        self.fails(1, "quantize", TINY, "/nowhere/out.gguf", says="/nowhere/out.gguf")
+        self.fails(1, "importance", TINY, "--file", text, "--out", self.out, says="tokenizer")
+        self.fails(2, "prune", TINY, self.out, "--calibration", text, "--amount", "2", says="--amount")
+        self.fails(2, "prune", TINY, self.out, "--calibration", text, "--method", "bonsai", says="bonsai")
+        self.assertEqual(TINY.read_bytes(), before)
+        self.assertEqual([path.name for path in self.folder.iterdir()], ["text.txt"])
+
+    def test_full_disk(self):
+        def fill():
+            signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+            resource.setrlimit(resource.RLIMIT_FSIZE, (50000, 50000))
+        done = subprocess.run([HEARTH, "quantize", TINY, self.out, "--type", "F16"], capture_output=True, preexec_fn=fill)
+        self.assertEqual(done.returncode, 1, done.stderr)
+        self.assertEqual(done.stderr.count(b"\n"), 1, done.stderr)
+        self.assertIn(b"out.gguf", done.stderr)
+        self.assertEqual(list(self.folder.iterdir()), [])
+
+    @unittest.skipUnless(SMOL.exists(), "needs SmolLM2 (make models)")
+    def test_real_model(self):
+        text = SHARED / "data/text/wikitext2-valid.txt"
+        matters, pruned = self.folder / "matters.gguf", self.folder / "pruned.gguf"
+        self.works("importance", SMOL, "--file", text, "--out", matters, "--context", "64", "--chunks", "2")
+        self.works("prune", SMOL, pruned, "--amount", "0.9", "--calibration", text, "--context", "64", "--chunks", "1")
+        self.assertEqual(json.loads(self.works("inspect", pruned, "--json"))["metadata"]["llama.block_count"], 3)
+        self.fails(1, "quantize", pruned, self.out, "--method", "importance", "--importance", matters, says=str(matters))
+        for options in (("importance", "--importance", matters), ("feedback", "--calibration", text, "--context", "64", "--chunks", "4")):
+            model = pruned if options[0] == "feedback" else SMOL
+            self.works("quantize", model, self.out, "--type", "Q4_0", "--method", *options)
+            result = json.loads(self.works("perplexity", self.out, "--against", model, "--file", text, "--context", "64", "--chunks", "1", "--json"))
+            self.assertLess(result["against"]["kl_divergence"], 0.3, options)
+
+    @unittest.skipUnless(SMOL.exists(), "needs SmolLM2 (make models)")
+    def test_killed_leaves_no_model(self):
+        child = subprocess.Popen([HEARTH, "quantize", SMOL, self.out, "--type", "Q3_K_M"], stdout=subprocess.DEVNULL)
+        while child.poll() is None and not any(path.stat().st_size > 1000000 for path in self.folder.iterdir()):
+            time.sleep(0.02)
+        self.assertIsNone(child.poll(), "it ended before it could be killed")
+        child.kill()
+        child.wait()
+        self.assertFalse(self.out.exists())
 
 
 if __name__ == "__main__":

@@ -38,7 +38,7 @@ std::string failure(const std::function<void()>& action) {
 
 TEST(Importance, IsTheDiagonalOfTheHessian) {
   const TinyModel tiny;
-  ThreadPool pool(2);
+  ThreadPool pool(1);
   const CalibrationOptions options{.context = 32, .chunks = 0};
   const Importance importance = measure_importance(*tiny.model, pool, tiny.tokens, no_token, options, "numbers");
   EXPECT_EQ(importance.chunks, 3u);

@@ -35,6 +35,7 @@ TEST(Prune, LayersThatDoNothingGoFirst) {
   options.amount = 0.25;
   options.calibration = made.text;
   options.chunks = 2;
+  options.threads = 1;
   const auto report = prune(path, made.out, options);
   EXPECT_EQ(report.layers_dropped, std::vector<std::size_t>{1});
   const auto model = model::Model::open(made.out);
@@ -49,6 +50,7 @@ TEST(Prune, NarrowerFeedForward) {
   options.amount = 0.25;
   options.calibration = made.text;
   options.chunks = 2;
+  options.threads = 1;
   const auto report = prune(made.in, made.out, options);
   EXPECT_LT(report.weights_after, report.weights_before);
   const auto model = model::Model::open(made.out);
@@ -68,6 +70,7 @@ TEST(Prune, MasksKeepTheirShape) {
   PruneOptions options;
   options.calibration = made.text;
   options.chunks = 2;
+  options.threads = 1;
   for (const Pruning pruning : {Pruning::wanda, Pruning::wanda24}) {
     options.pruning = pruning;
     options.amount = 0.25;
@@ -83,13 +86,14 @@ TEST(Prune, MasksKeepTheirShape) {
 }
 
 TEST(Prune, BadRequestsLeaveNothing) {
-  const tests::Readable made;
+  const tests::Readable made({{"family", "llama"}, {"keys", {{"feed_forward_length", 96}}}});
   const auto said = [&](Pruning pruning, double amount) {
     PruneOptions options;
     options.pruning = pruning;
     options.amount = amount;
     options.calibration = made.text;
     options.chunks = 1;
+    options.threads = 1;
     std::string line = "nothing went wrong";
     try {
       prune(made.in, made.out, options);
