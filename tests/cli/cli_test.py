@@ -506,7 +506,7 @@ class Compress(Case):
         self.fails(2, *quantize, "--target-size", "many", says="many")
         self.fails(2, *quantize, "--tensor-type", "attn_v", says="PATTERN=TYPE")
         self.fails(2, *quantize, "--tensor-type", "(=Q8_0", says="'('")
-        self.fails(1, *quantize, "--output-type", "Q6_K", says="blocks of 256")
+        self.fails(1, *quantize, "--tensor-type", "ffn_down=Q6_K", says="blocks of 256")
         self.fails(1, *quantize, "--method", "importance", "--importance", TINY, says="imatrix")
         self.fails(1, *quantize, "--method", "feedback", "--calibration", text, says="tokenizer")
         self.fails(2, "quantize", TINY, TINY, says="onto itself")
