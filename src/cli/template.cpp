@@ -11,11 +11,12 @@ namespace {
 
 struct Template {
   std::string source, context;
+  long long now = -1;
 
   void operator()() {
     const auto values = nlohmann::ordered_json::parse(read_text(context), nullptr, false);
     if (!values.is_object()) throw Error(Code::bad_input, "not a JSON object", context);
-    const std::string text = text::ChatTemplate(read_text(source)).render(values);
+    const std::string text = text::ChatTemplate(read_text(source)).render(values, {}, now);
     std::fwrite(text.data(), 1, text.size(), stdout);
   }
 };
@@ -28,6 +29,7 @@ void add_template(CLI::App& app) {
   command->add_option("--template", run->source, "the Jinja template's file")->required();
   command->add_option("--context", run->context, "a JSON file: messages, add_generation_prompt, bos_token, ...")
       ->required();
+  command->add_option("--now", run->now, "what strftime_now shows, in seconds since 1970 (default: the clock)");
   command->callback([run] { (*run)(); });
 }
 

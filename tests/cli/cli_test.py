@@ -65,6 +65,22 @@ class Usage(Case):
         self.fails(2, "bench", TINY, "--unknown", says="unknown")
 
 
+class Template(Case):
+    def test_template(self):
+        with tempfile.TemporaryDirectory() as folder:
+            source, context = pathlib.Path(folder) / "t.jinja", pathlib.Path(folder) / "context.json"
+            context.write_text('{"messages": [{"role": "user", "content": "Hi é"}]}')
+            source.write_text("{% for m in messages %}<{{ m.role }}>{{ m.content }}{% endfor %}{{ strftime_now('%d.%m.%Y') }}")
+            render = ("template", "--template", source, "--context", context)
+            self.assertEqual(self.works(*render, "--now", "1767225600", env={"TZ": "UTC"}), "<user>Hi é01.01.2026")
+            source.write_text("{{ raise_exception('not ' ~ messages[0].role) }}")
+            self.fails(1, *render, says="not user")
+            source.write_text("a\n{% for %}")
+            self.fails(1, *render, says="line 2")
+            context.write_text("[]")
+            self.fails(1, *render, says="context.json")
+
+
 @unittest.skipUnless(SHARED.exists(), "needs ../shared, which is absent")
 class BadFiles(Case):
     def setUp(self):
