@@ -127,10 +127,12 @@ class Compressor {
     const CalibrationOptions chunks{options_.context, options_.chunks ? options_.chunks : default_chunks};
     if (options_.method == Method::feedback)
       hessians_.emplace(calibration_->model(), pool_, calibration_->tokens(), calibration_->bos(), chunks);
-    if (!importance_)
-      importance_ =
-          measure_importance(calibration_->model(), pool_, calibration_->tokens(), calibration_->bos(), chunks,
-                             options_.calibration.filename().string(), calibration_progress("calibration"));
+    if (!importance_) {
+      // Feedback has better from its Hessians, and asks only which tensors are multiplied with.
+      const CalibrationOptions some{chunks.context, hessians_ && !options_.target_bytes ? 1 : chunks.chunks};
+      importance_ = measure_importance(calibration_->model(), pool_, calibration_->tokens(), calibration_->bos(), some,
+                                       options_.calibration.filename().string(), calibration_progress("calibration"));
+    }
   }
 
   gguf::Metadata metadata() const {
