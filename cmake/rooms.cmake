@@ -44,9 +44,10 @@ if(HEARTH_SANITIZE AND CMAKE_CXX_COMPILER_ID STREQUAL GNU)  # it suspects std::r
   set_source_files_properties(${CMAKE_SOURCE_DIR}/src/compress/mixture.cpp TARGET_DIRECTORY hearth_compress
     PROPERTIES COMPILE_OPTIONS -Wno-maybe-uninitialized)
 endif()
+hearth_room(report   USES base tensor kernels gguf text model engine evaluate compress LIBS nlohmann_json::nlohmann_json)
 hearth_room(hub      USES base gguf)
 hearth_room(capi     USES base kernels gguf text model sample engine LIBS nlohmann_json::nlohmann_json)
-hearth_room(cli      USES base tensor kernels gguf ops text model convert sample engine evaluate compress hub LIBS CLI11::CLI11 PkgConfig::EDIT)
+hearth_room(cli      USES base tensor kernels gguf ops text model convert sample engine evaluate compress report hub LIBS CLI11::CLI11 PkgConfig::EDIT)
 
 target_compile_options(hearth_cli PRIVATE -O1)  # a door: its compile time is what costs
 

@@ -21,6 +21,7 @@ void add_logits(CLI::App& app);
 void add_perplexity(CLI::App& app);
 void add_prune(CLI::App& app);
 void add_quantize(CLI::App& app);
+void add_report(CLI::App& app);
 void add_run(CLI::App& app);
 void add_template(CLI::App& app);
 void add_tokenize(CLI::App& app);

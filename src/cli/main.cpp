@@ -36,6 +36,7 @@ int main(int argc, char** argv) {
   hearth::cli::add_quantize(app);
   hearth::cli::add_importance(app);
   hearth::cli::add_prune(app);
+  hearth::cli::add_report(app);
   try {
     const auto commands = app.get_subcommands([](const CLI::App*) { return true; });
     if (argc > 1 && argv[1][0] != '-' &&

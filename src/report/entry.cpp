@@ -1,0 +1,153 @@
+#include "report/entry.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "base/error.h"
+
+namespace hearth::report {
+
+namespace {
+
+Json figure(const std::optional<Figure>& figure) {
+  return figure ? Json{{"value", figure->value}, {"error", figure->error}} : Json();
+}
+
+Figure read_figure(const Json& json) {
+  return {json.at("value").get<double>(), json.at("error").get<double>()};
+}
+
+std::optional<Figure> read_optional(const Json& entry, const char* key) {
+  const Json& json = entry.at(key);
+  return json.is_null() ? std::nullopt : std::optional(read_figure(json));
+}
+
+}  // namespace
+
+const Entry* Report::find(const std::string& method) const {
+  const auto at =
+      std::find_if(entries.begin(), entries.end(), [&](const Entry& entry) { return entry.method == method; });
+  return at == entries.end() ? nullptr : &*at;
+}
+
+Json to_json(const Report& report) {
+  Json document{{"model", report.model},
+                {"subject", report.subject},
+                {"machine",
+                 {{"cpu", report.machine.cpu},
+                  {"kernels", report.machine.kernels},
+                  {"threads", report.machine.threads},
+                  {"memory_bytes", report.machine.memory},
+                  {"memory_free_bytes", report.machine.memory_free},
+                  {"date", report.machine.date}}},
+                {"text", report.text_note},
+                {"tasks", report.task_note}};
+  document["entries"] = Json::array();
+  for (const Entry& entry : report.entries) {
+    Json tasks = Json::array();
+    for (const TaskFigure& task : entry.tasks)
+      tasks.push_back(
+          {{"task", task.task}, {"metric", task.metric}, {"value", task.share.value}, {"error", task.share.error}});
+    document["entries"].push_back({{"method", entry.method},
+                                   {"bytes", entry.bytes},
+                                   {"bits_per_weight", entry.bits_per_weight},
+                                   {"compress_seconds", entry.compress_seconds},
+                                   {"perplexity", figure(entry.perplexity)},
+                                   {"kl_divergence", figure(entry.divergence)},
+                                   {"top_token_agreement", figure(entry.agreement)},
+                                   {"tasks", tasks},
+                                   {"average", figure(entry.average)},
+                                   {"prompt_tokens_per_second", entry.prompt_speed},
+                                   {"generation_tokens_per_second", entry.generation_speed},
+                                   {"peak_memory_bytes", entry.peak_memory}});
+  }
+  if (!report.entries.empty()) document["recommendation"] = recommendation(report);
+  return document;
+}
+
+Report from_json(const Json& document, const std::string& origin) {
+  try {
+    Report report;
+    report.model = document.at("model");
+    report.subject = document.at("subject");
+    const Json& machine = document.at("machine");
+    report.machine = {machine.at("cpu"),          machine.at("kernels"),           machine.at("threads"),
+                      machine.at("memory_bytes"), machine.at("memory_free_bytes"), machine.at("date")};
+    report.text_note = document.at("text");
+    report.task_note = document.at("tasks");
+    for (const Json& from : document.at("entries")) {
+      Entry entry;
+      entry.method = from.at("method");
+      entry.bytes = from.at("bytes");
+      entry.bits_per_weight = from.at("bits_per_weight");
+      entry.compress_seconds = from.at("compress_seconds");
+      entry.perplexity = read_optional(from, "perplexity");
+      entry.divergence = read_optional(from, "kl_divergence");
+      entry.agreement = read_optional(from, "top_token_agreement");
+      for (const Json& task : from.at("tasks"))
+        entry.tasks.push_back({task.at("task"), task.at("metric"), read_figure(task)});
+      entry.average = read_optional(from, "average");
+      entry.prompt_speed = from.at("prompt_tokens_per_second");
+      entry.generation_speed = from.at("generation_tokens_per_second");
+      entry.peak_memory = from.at("peak_memory_bytes");
+      report.entries.push_back(std::move(entry));
+    }
+    return report;
+  } catch (const Json::exception& error) {
+    throw Error(Code::bad_input, fmt::format("not a report ({})", error.what()), origin,
+                "give the report.json that hearth report wrote");
+  }
+}
+
+bool judged_by_tasks(const Report& report) {
+  return report.original().average.has_value();
+}
+
+Figure kept(const Report& report, const Entry& entry) {
+  const auto ratio = [](const Figure& a, const Figure& b) -> Figure {
+    if (a.value <= 0 || b.value <= 0) return {};
+    const double share = a.value / b.value;
+    return {share, share * std::hypot(a.error / a.value, b.error / b.value)};
+  };
+  if (&entry == &report.original()) return {1, 0};
+  if (judged_by_tasks(report)) return entry.average ? ratio(*entry.average, *report.original().average) : Figure{};
+  // Both were measured over the same words: their errors go together, and what is left of them is small.
+  if (!entry.perplexity || !report.original().perplexity) return {};
+  return {report.original().perplexity->value / entry.perplexity->value, 0};
+}
+
+std::string recommendation(const Report& report) {
+  const double free = double(report.machine.memory_free);
+  // Of what fits and keeps nearly all, the fastest; speeds within a twentieth count as equal, and quality decides.
+  const Entry* best = nullptr;
+  double floor = 0;
+  for (const double share : {0.98, 0.95, 0.9, 0.0}) {
+    double fastest = 0;
+    const auto fits = [&](const Entry& entry) {
+      return double(entry.peak_memory) <= free && kept(report, entry).value >= share;
+    };
+    for (const Entry& entry : report.entries)
+      if (fits(entry)) fastest = std::max(fastest, entry.generation_speed);
+    for (const Entry& entry : report.entries)
+      if (fits(entry) && entry.generation_speed >= 0.95 * fastest &&
+          (!best || kept(report, entry).value > kept(report, *best).value))
+        best = &entry;
+    floor = share;
+    if (best) break;
+  }
+  const std::string place = fmt::format("On this machine ({}, {} threads, {:.1f} GB free)", report.machine.cpu,
+                                        report.machine.threads, free / 1e9);
+  if (!best) return fmt::format("{}: none of these fits into memory.", place);
+  const std::string_view measure =
+      judged_by_tasks(report) ? "the original's task performance" : "the original's perplexity";
+  const std::string reason = floor > 0 ? fmt::format("the fastest that keeps at least {:.0f}%", 100 * floor)
+                                       : std::string("the fastest that fits, though none keeps 90%");
+  return fmt::format(
+      "{}: take {}, {}: {:.1f} MB, {:.1f}% of {}, {:.0f} tokens/s generated, {:.0f} MB of memory at most.", place,
+      best->method, reason, double(best->bytes) / 1e6, 100 * kept(report, *best).value, measure, best->generation_speed,
+      double(best->peak_memory) / 1e6);
+}
+
+}  // namespace hearth::report

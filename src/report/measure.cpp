@@ -1,0 +1,293 @@
+#include "report/measure.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <ctime>
+#include <fstream>
+#include <sstream>
+
+#include "base/atomic_file.h"
+#include "base/cpu.h"
+#include "base/error.h"
+#include "compress/quantize.h"
+#include "evaluate/evaluation.h"
+#include "evaluate/journal.h"
+#include "evaluate/perplexity.h"
+#include "kernels/kernels.h"
+#include "report/pages.h"
+#include "report/process.h"
+
+namespace hearth::report {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+std::string read(const fs::path& path) {
+  std::ifstream file(path, std::ios::binary);
+  if (!file || fs::is_directory(path)) throw Error(Code::not_found, "cannot be read", path.string());
+  std::stringstream text;
+  text << file.rdbuf();
+  return text.str();
+}
+
+void write(const fs::path& path, const std::string& text) {
+  AtomicFile file(path);
+  file.write(text);
+  file.commit();
+}
+
+std::uint64_t memory_line(std::string_view key) {  // of /proc/meminfo, in bytes
+  std::ifstream file("/proc/meminfo");
+  for (std::string word; file >> word;)
+    if (std::uint64_t kilobytes = 0; word == key && file >> kilobytes) return 1024 * kilobytes;
+  return 0;
+}
+
+std::string today() {
+  const std::time_t now = std::time(nullptr);
+  char text[16];
+  std::tm parts{};
+  std::strftime(text, sizeof text, "%Y-%m-%d", gmtime_r(&now, &parts));
+  return text;
+}
+
+// "q4_0:feedback"
+struct Recipe {
+  std::string type;
+  compress::Method method = compress::Method::nearest;
+
+  explicit Recipe(const std::string& text) {
+    const auto colon = text.find(':');
+    type = text.substr(0, colon);
+    const auto same = [&](std::string_view name) {
+      return std::equal(name.begin(), name.end(), type.begin(), type.end(),
+                        [](char a, char b) { return std::toupper(a) == std::toupper(b); });
+    };
+    const auto known = compress::type_names();
+    const auto at = std::find_if(known.begin(), known.end(), same);
+    if (at == known.end())
+      throw Error(Code::usage, fmt::format("there is no type \"{}\"", type), "--methods",
+                  fmt::format("known are {}", fmt::join(known, ", ")));
+    type = *at;
+    if (colon != text.npos) method = compress::find_method(text.substr(colon + 1));
+  }
+};
+
+class Maker {
+ public:
+  Maker(const Options& options, const std::function<bool(const std::string&)>& progress)
+      : options_(options), progress_(progress) {}
+
+  Written make() {
+    auto methods = options_.methods;
+    if (methods.empty()) methods = default_methods(!options_.calibration.empty() || !options_.importance.empty());
+    for (const std::string& method : methods) check(method);
+    for (const fs::path& profile : options_.profiles) others_.push_back(read_profile(profile));
+    if (!options_.text.empty()) text_ = read(options_.text);
+    fs::create_directories(options_.out);
+
+    const gguf::File file = gguf::File::open(options_.model);
+    describe(file);
+    const auto earlier = earlier_entries();
+    methods.insert(methods.begin(), "original");
+    for (const std::string& method : methods) {
+      const auto at =
+          std::find_if(earlier.begin(), earlier.end(), [&](const Entry& entry) { return entry.method == method; });
+      written_.report.entries.push_back(at != earlier.end() ? *at : entry(method));
+      write(options_.out / "report.json", to_json(written_.report).dump(2) + "\n");
+    }
+    write_pages();
+    return std::move(written_);
+  }
+
+ private:
+  void tell(const std::string& what) {
+    if (progress_ && !progress_(what)) throw Error(Code::cancelled, "interrupted");
+  }
+
+  void check(const std::string& method) const {
+    const Recipe recipe(method);
+    const bool calibrated = !options_.calibration.empty();
+    if (recipe.method == compress::Method::feedback && !calibrated)
+      throw Error(Code::usage, fmt::format("{} needs a text to calibrate on", method), {}, "give --calibration FILE");
+    if (recipe.method == compress::Method::importance && !calibrated && options_.importance.empty())
+      throw Error(Code::usage, fmt::format("{} needs to know what matters", method), {},
+                  "give --calibration FILE or --importance FILE");
+    if (calibrated && fs::exists(options_.text) && fs::exists(options_.calibration) &&
+        fs::equivalent(options_.text, options_.calibration))
+      throw Error(Code::usage, "calibration and measured text are the same", options_.text.string(),
+                  "take another text");
+  }
+
+  static Report read_profile(const fs::path& path) {
+    const Json document = Json::parse(read(path), nullptr, false);
+    if (document.is_discarded()) throw Error(Code::bad_input, "not JSON", path.string());
+    return from_json(document, path.string());
+  }
+
+  void describe(const gguf::File& file) {
+    Report& report = written_.report;
+    report.model = options_.model.stem().string();
+    report.machine = {.cpu = cpu_name(),
+                      .kernels = kernels::active().name,
+                      .threads = options_.threads ? options_.threads : physical_cores(),
+                      .memory = memory_line("MemTotal:"),
+                      .memory_free = memory_line("MemAvailable:"),
+                      .date = today()};
+    if (!text_.empty())
+      report.text_note = fmt::format("{}, {} chunks of {} tokens", options_.text.filename().string(),
+                                     options_.chunks ? std::to_string(options_.chunks) : "all", options_.context);
+    if (!options_.data.empty())
+      report.task_note = options_.limit ? fmt::format("the first {} rows of each", options_.limit) : "all rows";
+    const std::string family = file.metadata().string("general.architecture", "");
+    context_length_ = file.metadata().integer(family + ".context_length", context_length_);
+    std::uint64_t mark = evaluate::fingerprint(text_);
+    for (const gguf::Tensor& tensor : file.tensors()) {
+      const auto sample = tensor.data.first(std::min<std::size_t>(tensor.data.size(), 512));
+      mark = evaluate::fingerprint({reinterpret_cast<const char*>(sample.data()), sample.size()}, mark);
+      weights_ += tensor.elements();
+    }
+    for (const fs::path& path : {options_.calibration, options_.importance})
+      mark = evaluate::fingerprint(path.empty() ? "" : read(path), mark);
+    report.subject = fmt::format("{:016x} chunks {} of {} data {} tasks {} limit {} threads {}", mark, options_.chunks,
+                                 options_.context, options_.data.string(), fmt::join(options_.tasks, ","),
+                                 options_.limit, report.machine.threads);
+  }
+
+  // What an earlier run into the same folder measured of the same.
+  std::vector<Entry> earlier_entries() const {
+    const fs::path path = options_.out / "report.json";
+    if (!fs::exists(path)) return {};
+    try {
+      Report earlier = read_profile(path);
+      if (earlier.subject == written_.report.subject) return earlier.entries;
+    } catch (const Error&) {  // not ours: it is written anew
+    }
+    return {};
+  }
+
+  Entry entry(const std::string& method) {
+    Entry entry;
+    entry.method = method;
+    fs::path file = options_.model;
+    if (method != "original") {
+      tell(method + ": compressing");
+      std::string name = fmt::format("{}-{}.gguf", written_.report.model, method);
+      std::replace(name.begin(), name.end(), ':', '-');
+      file = options_.out / name;
+      const Recipe recipe(method);
+      compress::QuantizeOptions how;
+      how.type = recipe.type;
+      how.method = recipe.method;
+      how.importance = recipe.method == compress::Method::importance ? options_.importance : fs::path();
+      how.calibration = recipe.method == compress::Method::nearest ? fs::path() : options_.calibration;
+      how.threads = options_.threads;
+      const auto done = compress::quantize(options_.model, file, how, [&](std::string_view, std::size_t, std::size_t) {
+        return !progress_ || progress_(method + ": compressing");
+      });
+      entry.compress_seconds = done.seconds;
+    }
+    entry.bytes = gguf::File::open(file).bytes();
+    entry.bits_per_weight = 8 * double(entry.bytes) / double(weights_);
+    measure_speed(entry, file);
+    measure_quality(entry, file);
+    if (method != "original" && !options_.keep) fs::remove(file);
+    return entry;
+  }
+
+  // In a process of its own: nothing that this one holds counts.
+  void measure_speed(Entry& entry, const fs::path& file) {
+    tell(entry.method + ": speed");
+    const std::size_t generated = std::min<std::size_t>(64, context_length_ / 4),
+                      prompt = std::min<std::size_t>(512, context_length_ - generated);
+    const auto finished = run({options_.program.string(), "bench", file.string(), "-p", std::to_string(prompt), "-n",
+                               std::to_string(generated), "--repeat", "3", "--threads",
+                               std::to_string(written_.report.machine.threads), "--json"});
+    if (!finished || finished->status != 0)
+      throw Error(Code::internal, "the speed measurement failed", options_.program.string());
+    const Json document = Json::parse(finished->out);
+    entry.prompt_speed = document["results"][0]["tokens_per_second"];
+    entry.generation_speed = document["results"][1]["tokens_per_second"];
+    entry.peak_memory = document["peak_memory_bytes"];
+  }
+
+  void measure_quality(Entry& entry, const fs::path& file) {
+    const auto open = [&](const fs::path& path) {
+      return engine::Engine::open(path, {.threads = written_.report.machine.threads});
+    };
+    const auto engine = open(file);
+    if (!text_.empty()) {
+      tell(entry.method + ": perplexity");
+      const bool original = entry.method == "original";
+      if (!original && !original_) original_ = open(options_.model);
+      if (tokens_.empty()) tokens_ = engine->tokenizer().encode(text_);
+      const auto result = evaluate::perplexity(
+          *engine, tokens_, {.context = options_.context, .chunks = options_.chunks},
+          original ? nullptr : original_.get(), [&](std::size_t done, std::size_t of, const evaluate::Perplexity&) {
+            tell(fmt::format("{}: perplexity {}/{}", entry.method, done, of));
+            return true;
+          });
+      entry.perplexity = Figure{result.value, result.error};
+      if (result.against) {
+        entry.divergence = Figure{result.against->mean, result.against->error};
+        entry.agreement = Figure{result.against->top_agreement, result.against->top_agreement_error};
+      }
+    }
+    if (options_.data.empty()) return;
+    const auto result = evaluate::evaluate(*engine, evaluate::builtin_tasks(),
+                                           {.data = options_.data, .tasks = options_.tasks, .limit = options_.limit},
+                                           [&](const std::string& task, std::size_t done, std::size_t of) {
+                                             tell(fmt::format("{}: {} {}/{}", entry.method, task, done, of));
+                                             return true;
+                                           });
+    for (const evaluate::TaskResult& task : result.tasks)
+      entry.tasks.push_back(
+          {task.name, task.reports_acc_norm ? "acc_norm" : "acc", {task.main().value(), task.main().error()}});
+    entry.average = Figure{result.average(), result.average_error()};
+  }
+
+  void write_pages() {
+    const Report& report = written_.report;
+    for (const Picture& picture : pictures(report, others_)) {
+      const fs::path svg = options_.out / (picture.name + ".svg"), png = options_.out / (picture.name + ".png");
+      write(svg, picture.svg);
+      const auto finished = run({"rsvg-convert", "--zoom", "2", "--output", png.string(), svg.string()});
+      written_.png = written_.png && finished && finished->status == 0;
+    }
+    write(options_.out / "report.md", markdown(report, others_));
+    write(options_.out / "index.html", html(report, others_));
+  }
+
+  const Options& options_;
+  const std::function<bool(const std::string&)>& progress_;
+  Written written_;
+  std::vector<Report> others_;
+  std::string text_;
+  std::vector<Token> tokens_;
+  std::uint64_t weights_ = 0, context_length_ = 2048;
+  std::shared_ptr<engine::Engine> original_;
+};
+
+}  // namespace
+
+std::vector<std::string> default_methods(bool calibrated) {
+  if (!calibrated) return {"q8_0", "q6_k", "q5_k_m", "q4_k_m", "iq4_nl", "q4_0", "q3_k_m", "q2_k"};
+  return {"q8_0",
+          "q6_k",
+          "q5_k_m:importance",
+          "q4_k_m",
+          "q4_k_m:importance",
+          "q4_0",
+          "q4_0:importance",
+          "iq4_xs:importance",
+          "q3_k_m:importance",
+          "q2_k:importance"};
+}
+
+Written make_report(const Options& options, const std::function<bool(const std::string&)>& progress) {
+  return Maker(options, progress).make();
+}
+
+}  // namespace hearth::report
