@@ -121,18 +121,19 @@ Figure kept(const Report& report, const Entry& entry) {
 std::string recommendation(const Report& report) {
   const double free = double(report.machine.memory_free);
   // Of what fits and keeps nearly all, the fastest; speeds within a twentieth count as equal, and quality decides.
+  const bool measured = judged_by_tasks(report) || report.original().perplexity;
+  const auto quality = [&](const Entry& entry) { return measured ? kept(report, entry).value : 1; };
   const Entry* best = nullptr;
   double floor = 0;
   for (const double share : {0.98, 0.95, 0.9, 0.0}) {
     double fastest = 0;
-    const auto fits = [&](const Entry& entry) {
-      return double(entry.peak_memory) <= free && kept(report, entry).value >= share;
-    };
+    const auto fits = [&](const Entry& entry) { return double(entry.peak_memory) <= free && quality(entry) >= share; };
     for (const Entry& entry : report.entries)
       if (fits(entry)) fastest = std::max(fastest, entry.generation_speed);
     for (const Entry& entry : report.entries)
       if (fits(entry) && entry.generation_speed >= 0.95 * fastest &&
-          (!best || kept(report, entry).value > kept(report, *best).value))
+          (!best || quality(entry) > quality(*best) ||
+           (quality(entry) == quality(*best) && entry.generation_speed > best->generation_speed)))
         best = &entry;
     floor = share;
     if (best) break;
@@ -140,6 +141,9 @@ std::string recommendation(const Report& report) {
   const std::string place = fmt::format("On this machine ({}, {} threads, {:.1f} GB free)", report.machine.cpu,
                                         report.machine.threads, free / 1e9);
   if (!best) return fmt::format("{}: none of these fits into memory.", place);
+  if (!measured)
+    return fmt::format("{}: {} is the fastest, {:.0f} tokens/s generated; quality was not measured.", place,
+                       best->method, best->generation_speed);
   const std::string_view measure =
       judged_by_tasks(report) ? "the original's task performance" : "the original's perplexity";
   const std::string reason = floor > 0 ? fmt::format("the fastest that keeps at least {:.0f}%", 100 * floor)

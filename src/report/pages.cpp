@@ -131,7 +131,8 @@ constexpr std::string_view style =
     "#ddd}th{white-space:normal;vertical-align:bottom}"
     "th:first-child,td:first-child{text-align:left}"
     "p.take{background:#fff4e8;border-left:4px solid #c2410c;padding:.6rem 1rem}"
-    "figure{margin:1rem 0}svg{max-width:100%;height:auto}small{color:#555}";
+    "figure{display:inline-block;width:49%;min-width:min(100%,34rem);margin:1rem "
+    "0}svg{max-width:100%;height:auto}small{color:#555}";
 
 }  // namespace
 

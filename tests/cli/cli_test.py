@@ -544,6 +544,19 @@ class Compress(Case):
         self.assertIn(b"out.gguf", done.stderr)
         self.assertEqual(list(self.folder.iterdir()), [])
 
+    def test_report(self):
+        printed = self.works("report", TINY, "--out", self.folder / "report", "--methods", "q8_0,q4_0")
+        self.assertTrue(printed.startswith("On this machine"), printed)
+        document = json.loads((self.folder / "report/report.json").read_text())
+        self.assertEqual([entry["method"] for entry in document["entries"]], ["original", "q8_0", "q4_0"])
+        self.assertTrue(all(entry["generation_tokens_per_second"] > 0 for entry in document["entries"]))
+        self.assertIn("| q4_0 |", (self.folder / "report/report.md").read_text())
+        self.assertEqual(list(self.folder.glob("report/*.gguf")), [])
+        self.fails(2, "report", TINY, "--out", self.folder / "other", "--methods", "q9", says="q9")
+        self.fails(2, "report", TINY, "--out", self.folder / "other", "--methods", "q4_0:feedback", says="--calibration")
+        self.fails(1, "report", TINY, "--out", self.folder / "other", "--profile", TINY, says="llama-dense")
+        self.assertFalse((self.folder / "other").exists())
+
     @unittest.skipUnless(SMOL.exists(), "needs SmolLM2 (make models)")
     def test_real_model(self):
         text = SHARED / "data/text/wikitext2-valid.txt"

@@ -74,6 +74,11 @@ TEST(Report, RecommendsTheFastestThatKeepsNearlyAll) {
   little.machine.memory_free = 145'000'000;  // q4_k_m needs 150 MB
   EXPECT_NE(recommendation(little).find("take q4_0, the fastest that keeps at least 90%"), std::string::npos)
       << recommendation(little);
+  Report unmeasured = report();
+  for (Entry& one : unmeasured.entries) one.average.reset(), one.perplexity.reset();
+  EXPECT_NE(recommendation(unmeasured).find("q2_k is the fastest, 190 tokens/s generated; quality was not measured"),
+            std::string::npos)
+      << recommendation(unmeasured);
   little.machine.memory_free = 1'000'000;
   EXPECT_NE(recommendation(little).find("none of these fits"), std::string::npos);
 }
