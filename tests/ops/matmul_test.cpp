@@ -199,7 +199,8 @@ TEST(Matmul, LargestCodesAndValuesDoNotSaturate) {
             }
             ops::matmul(pool, {x.data(), tokens, columns}, {info.type, bytes.data(), rows, columns},
                         {y.data(), tokens, rows});
-            for (const float value : y) ASSERT_NEAR(value, expected, 2e-3 * power + 1e-5) << tokens << " tokens";
+            // Half a step of eight bits, all of one sign; a sum that saturates is off by far more.
+            for (const float value : y) ASSERT_NEAR(value, expected, 4e-3 * power + 1e-5) << tokens << " tokens";
           }
       }
     });
