@@ -2,8 +2,6 @@
 // set.
 #include <fmt/core.h>
 
-#include <algorithm>
-#include <chrono>
 #include <cmath>
 #include <cstdlib>
 #include <random>
@@ -12,10 +10,12 @@
 
 #include "kernels/kernels.h"
 #include "ops/attention.h"
+#include "timing.h"
 
 namespace {
 
 using namespace hearth;
+using bench::seconds;
 
 struct Shape {
   const char* name;
@@ -28,17 +28,6 @@ struct Load {
   std::size_t tokens, first;
 };
 constexpr Load loads[] = {{1, 64}, {1, 512}, {1, 2048}, {1, 8192}, {8, 2048}, {512, 0}, {512, 3584}};
-
-template <class Body>
-double seconds(Body body, int runs) {
-  double best = 1e9;
-  for (int i = 0; i < runs; ++i) {
-    const auto start = std::chrono::steady_clock::now();
-    body();
-    best = std::min(best, std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
-  }
-  return best;
-}
 
 void measure(ThreadPool& pool, const Shape& shape, const Load& load, ops::KvType type) {
   const std::size_t capacity = load.first + load.tokens;

@@ -2,8 +2,6 @@
 // tokens, arithmetic with 16 and 512. Arguments: threads, then the level and the format, for only those.
 #include <fmt/core.h>
 
-#include <algorithm>
-#include <chrono>
 #include <cstdlib>
 #include <cstring>
 #include <random>
@@ -12,21 +10,12 @@
 
 #include "kernels/kernels.h"
 #include "ops/matmul.h"
+#include "timing.h"
 
 namespace {
 
 using namespace hearth;
-
-template <class Body>
-double seconds(Body body, int runs) {
-  double best = 1e9;
-  for (int i = 0; i < runs; ++i) {
-    const auto start = std::chrono::steady_clock::now();
-    body();
-    best = std::min(best, std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
-  }
-  return best;
-}
+using bench::seconds;
 
 double measure(ThreadPool& pool, const std::vector<std::byte>& weights, tensor::Type type, std::size_t rows,
                std::size_t columns, std::size_t tokens) {

@@ -3,7 +3,6 @@
 #include <fmt/core.h>
 
 #include <algorithm>
-#include <chrono>
 #include <fstream>
 #include <random>
 #include <sstream>
@@ -12,21 +11,12 @@
 #include "base/error.h"
 #include "gguf/file.h"
 #include "text/tokenizer.h"
+#include "timing.h"
 
 namespace {
 
 using namespace hearth;
-
-template <class Body>
-double seconds(Body body, int runs) {
-  double best = 1e9;
-  for (int i = 0; i < runs; ++i) {
-    const auto start = std::chrono::steady_clock::now();
-    body();
-    best = std::min(best, std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
-  }
-  return best;
-}
+using bench::seconds;
 
 void report(const text::Tokenizer& tokenizer, const char* name, const std::string& text, std::size_t piece) {
   std::size_t tokens = 0;
