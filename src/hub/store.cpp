@@ -37,7 +37,7 @@ const CatalogueEntry* entry_of(const std::filesystem::path& path) {
 std::filesystem::path find_model(std::string_view model) {
   for (const CatalogueEntry& entry : catalogue()) {
     if (entry.name != model) continue;
-    const auto path = models_folder() / entry.file;
+    auto path = models_folder() / entry.file;
     if (std::filesystem::exists(path)) return path;
     throw Error(Code::not_found, fmt::format("{} is not on this machine", model), path.string(),
                 fmt::format("fetch it with scripts/fetch-model {}", model));
@@ -45,7 +45,7 @@ std::filesystem::path find_model(std::string_view model) {
   if (model.starts_with("hf:") || model.find("://") != model.npos)
     throw Error(Code::unsupported, "this version does not download models by address", model,
                 "download the file and give its path");
-  const std::filesystem::path path(model);
+  std::filesystem::path path(model);
   if (std::filesystem::exists(path)) return path;
   std::string known;
   for (const CatalogueEntry& entry : catalogue()) known += (known.empty() ? "" : ", ") + std::string(entry.name);
