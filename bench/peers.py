@@ -233,8 +233,8 @@ HEADER = """# Speed beside the peers
 
 Made by `make bench-peers` (bench/peers.py): tokens a second, medians of {rounds} rounds in which each program runs once, so that all
 see the same neighbours; a ratio above 1 is ours ahead. Each peer runs with the best of its settings (repacking, flash attention).
-`pp512`: a prompt of 512 tokens; `tg64`: 64 tokens generated one by one; `@ d2048`: with 2048 in the cache. Weights are random, in the
-shape of a 1B Llama (16 layers, width 2048, vocabulary 49152). Seconds are of a whole short run, from start to end.
+`pp512`: a prompt of 512 tokens; `tg64`: 64 tokens generated one by one; `@ d2048`: with 2048 in the cache. 1B: random weights, in the
+shape of a Llama (16 layers, width 2048, vocabulary 49152). Seconds are of a whole short run, from start to end.
 
 {cpu}, {threads} threads, {date}.
 """

@@ -33,6 +33,9 @@ class Probe {
   Probe(const model::Model& model, ThreadPool& pool, const Calibration& calibration)
       : model_(model), pool_(pool), cache_(model.new_cache(probe_tokens)), scratch_(model::Model::new_scratch()) {
     const auto& tokens = calibration.tokens();
+    if (tokens.size() <= skipped_tokens)
+      throw Error(Code::bad_input, fmt::format("the calibration text has {} tokens", tokens.size()), {},
+                  fmt::format("a target needs more than {}, better {}", skipped_tokens, probe_tokens));
     tokens_.assign(tokens.begin(), tokens.begin() + std::ptrdiff_t(std::min(probe_tokens, tokens.size())));
     if (calibration.bos() != no_token) tokens_[0] = calibration.bos();
     reference_ = run();

@@ -10,6 +10,7 @@
 #include "base/atomic_file.h"
 #include "base/cpu.h"
 #include "base/error.h"
+#include "compress/mixture.h"
 #include "compress/quantize.h"
 #include "evaluate/evaluation.h"
 #include "evaluate/journal.h"
@@ -60,17 +61,7 @@ struct Recipe {
 
   explicit Recipe(const std::string& text) {
     const auto colon = text.find(':');
-    type = text.substr(0, colon);
-    const auto same = [&](std::string_view name) {
-      return std::equal(name.begin(), name.end(), type.begin(), type.end(),
-                        [](char a, char b) { return std::toupper(a) == std::toupper(b); });
-    };
-    const auto known = compress::type_names();
-    const auto at = std::find_if(known.begin(), known.end(), same);
-    if (at == known.end())
-      throw Error(Code::usage, fmt::format("there is no type \"{}\"", type), "--methods",
-                  fmt::format("known are {}", fmt::join(known, ", ")));
-    type = *at;
+    type = compress::name(compress::find_mixture(text.substr(0, colon)));
     if (colon != text.npos) method = compress::find_method(text.substr(colon + 1));
   }
 };

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <fstream>
 #include <random>
 
 #include "base/error.h"
@@ -74,6 +75,22 @@ TEST(Budget, FilesStayBelowIt) {
   options.calibration.clear();
   EXPECT_THROW(quantize(model.in, model.out, options), Error);
   EXPECT_EQ(model.files(), 3u);
+}
+
+TEST(Budget, NeedsSomeTextToMeasureOn) {
+  const tests::Readable model;
+  QuantizeOptions options;
+  options.calibration = model.folder.path() / "short.txt";
+  std::ofstream(options.calibration) << "Too short.";
+  options.context = 2;  // short enough for importance
+  options.target_bits = 12;
+  options.threads = 1;
+  try {
+    quantize(model.in, model.out, options);
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_NE(std::string(error.what()).find("a target needs more than 16"), std::string::npos) << error.what();
+  }
 }
 
 TEST(WorkingCopy, IsWhatWasPutInIt) {
