@@ -62,11 +62,12 @@ static class Own
 
     static void LeftEarly()
     {
-        using (var session = New())
+        using (var model = Model.Open(Operations.PathOf("tiny"), new ModelOptions { ContextLength = 400000, Threads = 2 })) // an answer without end
+        using (var session = model.NewSession())
         {
-            var stream = session.StreamComplete("the low", Greedy(400));
+            var stream = session.StreamComplete("the low", new GenerationOptions { Temperature = 0, IgnoreEnd = true });
             foreach (var piece in stream) break;
-            Is(stream.Result.FinishReason == FinishReason.Cancelled && stream.Result.GeneratedTokens < 40, "stopped");
+            Is(stream.Result.FinishReason == FinishReason.Cancelled, "stopped");
             Is(session.Complete("the low", Greedy(3)).GeneratedTokens == 3, "usable");
         }
     }

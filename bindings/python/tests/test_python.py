@@ -96,27 +96,14 @@ class Streams(unittest.TestCase):
         streamed, whole = asyncio.run(talk())
         self.assertEqual(streamed, whole)
 
-    def test_async_many_and_the_loop_goes_on(self):
+    def test_async_many(self):
         async def talk():
-            ticks = 0
-
-            async def tick():
-                nonlocal ticks
-                while True:
-                    ticks += 1
-                    await asyncio.sleep(0.001)
-
-            ticker = asyncio.ensure_future(tick())
             sessions = [self.model.session() for _ in range(3)]
-            results = await asyncio.gather(*(one.acomplete("the low", max_tokens=100, **GREEDY) for one in sessions))
-            ticker.cancel()
-            return ticks, {result.text for result in results}
+            return await asyncio.gather(*(one.acomplete("the low", max_tokens=100, **GREEDY) for one in sessions))
 
-        ticks, texts = asyncio.run(talk())
-        self.assertGreater(ticks, 2)
-        self.assertEqual(len(texts), 1)
+        self.assertEqual(len({result.text for result in asyncio.run(talk())}), 1)
 
-    def test_a_cancelled_task_stops_the_model(self):
+    def test_the_loop_goes_on_and_a_cancelled_task_stops_the_model(self):
         model = open_model("tiny", context_length=500000)  # an answer that does not end before it is cancelled
         self.addCleanup(model.close)
         self.session = model.session()

@@ -72,7 +72,11 @@ final class OwnTests {
   }
 
   private Model model() {
-    return Model.open(folder.resolve("tiny.gguf"), new ModelOptions().contextLength(512).threads(2));
+    return model(512);
+  }
+
+  private Model model(int contextLength) {
+    return Model.open(folder.resolve("tiny.gguf"), new ModelOptions().contextLength(contextLength).threads(2));
   }
 
   private static GenerationOptions greedy(int tokens) {
@@ -130,9 +134,9 @@ final class OwnTests {
   }
 
   private void leavingEarly() {
-    try (Model model = model();
+    try (Model model = model(400_000);
         Session session = model.session()) {
-      TextStream left = session.streamComplete(PROMPT, greedy(400));
+      TextStream left = session.streamComplete(PROMPT, greedy(400_000));
       try (Stream<Piece> pieces = left.pieces()) {
         same(pieces.limit(3).count(), 3L);
       }
@@ -222,9 +226,9 @@ final class OwnTests {
   }
 
   private void interruptedReader() throws Exception {
-    try (Model model = model();
+    try (Model model = model(400_000);
         Session session = model.session();
-        TextStream answer = session.streamComplete(PROMPT, greedy(400))) {
+        TextStream answer = session.streamComplete(PROMPT, greedy(400_000))) {
       Thread.currentThread().interrupt();
       refused(Status.CANCELLED, answer::result);
       same(Thread.interrupted(), true);
