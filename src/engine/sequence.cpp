@@ -1,6 +1,7 @@
 #include "engine/sequence.h"
 
 #include <algorithm>
+#include <limits>
 #include <utility>
 
 namespace hearth::engine {
@@ -80,6 +81,7 @@ void Sequence::take(std::size_t count, tensor::Rows logits) {
 }
 
 void Sequence::accept(std::span<float> logits) {
+  if (request_.constraint) request_.constraint->limit(tokens_left());
   const Token token = sampler_.pick(logits, request_.constraint.get());
   if (answer_.tokens.empty()) first_drawn_ = Clock::now();
   if (!request_.ignore_end && tokenizer_ && tokenizer_->ends_generation(token)) return end(FinishReason::stop);
@@ -99,6 +101,14 @@ void Sequence::accept(std::span<float> logits) {
   if (request_.constraint && request_.constraint->complete()) return end(FinishReason::stop);
   if (answer_.tokens.size() == request_.max_tokens || (held_.size() == cache_.capacity() && !options_.shift))
     end(FinishReason::length);
+}
+
+// That may still be drawn: an answer ends at its length, and where the context is full and does not shift.
+std::size_t Sequence::tokens_left() const {
+  auto left = std::numeric_limits<std::size_t>::max();
+  if (request_.max_tokens) left = request_.max_tokens - answer_.tokens.size();
+  if (!options_.shift) left = std::min(left, cache_.capacity() - held_.size() + 1);
+  return left;
 }
 
 void Sequence::emit(std::string text, Token token) {

@@ -48,6 +48,7 @@ class Sequence {
   using Clock = std::chrono::steady_clock;
   void make_room(const model::Model& model, ThreadPool& pool);
   void accept(std::span<float> logits);  // draws a token
+  std::size_t tokens_left() const;
   void end(FinishReason reason);
   void emit(std::string text, Token token);
 

@@ -34,6 +34,7 @@ struct Mask {
   std::vector<Token> few;
   std::vector<std::uint64_t> bits;
   bool none = true;
+  std::uint32_t farthest = 0;  // from an end, after one of them
 };
 
 // For each byte, its bits as words of ones and zeros.
@@ -46,8 +47,8 @@ constexpr auto spread = [] {
 
 // What all clones of a constraint have learned.
 struct Learned {
-  Learned(std::shared_ptr<const Automaton> automaton, std::size_t memory)
-      : machine(std::move(automaton)), limit(memory) {}
+  Learned(std::shared_ptr<const Automaton> automaton, std::shared_ptr<const Distances> distances, std::size_t memory)
+      : machine(std::move(automaton), std::move(distances)), limit(memory) {}
   std::mutex mutex;
   Machine machine;
   std::unordered_map<State, std::shared_ptr<const Mask>> masks;  // alike states share theirs
@@ -63,8 +64,9 @@ class GrammarConstraint : public Constraint {
                     std::size_t memory)
       : table_(std::move(table)),
         automaton_(std::move(automaton)),
+        distances_(std::make_shared<const Distances>(*automaton_, *table_)),
         memory_(memory),
-        learned_(std::make_shared<Learned>(automaton_, memory_)),
+        learned_(std::make_shared<Learned>(automaton_, distances_, memory_)),
         state_(learned_->machine.start()) {
     update();
   }
@@ -73,12 +75,21 @@ class GrammarConstraint : public Constraint {
     const std::unique_lock lock = enter();
     const Mask& mask = find_mask();
     if (mask.none) throw Error(Code::unsupported, "no token of the vocabulary can follow here in the grammar");
-    apply(mask, logits);
+    if (limited() && mask.farthest >= left_)
+      apply(make_mask(state_, left_ - 1), logits);
+    else
+      apply(mask, logits);
   }
 
   bool allows(Token token) override {
     const std::unique_lock lock = enter();
-    return after(token) != Machine::dead || (table_->ends(token) && accepts_ && !ended_);
+    const State next = after(token);
+    if (next == Machine::dead) return table_->ends(token) && accepts_ && !ended_;
+    return !limited() || learned_->machine.distance(next) < left_;
+  }
+
+  void limit(std::size_t tokens) override {
+    left_ = std::uint32_t(std::clamp<std::size_t>(tokens, 1, Distances::unreachable));
   }
 
   void accept(Token token) override {
@@ -102,7 +113,7 @@ class GrammarConstraint : public Constraint {
   std::unique_lock<std::mutex> enter() {
     std::unique_lock lock(learned_->mutex);
     if (learned_->bytes() > learned_->limit) {
-      auto fresh = std::make_shared<Learned>(automaton_, memory_);
+      auto fresh = std::make_shared<Learned>(automaton_, distances_, memory_);
       state_ = fresh->machine.adopt(learned_->machine, state_);
       fresh->limit = std::max(fresh->limit, 2 * fresh->bytes());
       lock.unlock();
@@ -116,6 +127,11 @@ class GrammarConstraint : public Constraint {
   void update() {
     accepts_ = learned_->machine.accepts(state_);
     goes_on_ = learned_->machine.goes_on(state_);
+  }
+
+  // Whether an end can be held in reach: then some token allowed brings it nearer.
+  bool limited() const {
+    return learned_->machine.distance(state_) <= left_ && !(accepts_ && table_->endings().empty());
   }
 
   State after(Token token) {
@@ -141,7 +157,8 @@ class GrammarConstraint : public Constraint {
     return *masks.emplace(state_, mask).first->second;
   }
 
-  Mask make_mask(State from) {
+  // The tokens that may come there, save those after which an end is more than `most` tokens away.
+  Mask make_mask(State from, std::uint32_t most = Distances::unreachable) {
     Machine& machine = learned_->machine;
     Mask mask;
     std::vector<State> path(table_->longest() + 1);
@@ -155,8 +172,11 @@ class GrammarConstraint : public Constraint {
         continue;
       }
       path[node.depth + 1] = state;
-      for (auto t = node.first_token; t < node.last_token; ++t) mask.few.push_back(table_->trie_tokens()[t]);
       ++i;
+      const std::uint32_t distance = machine.distance(state);
+      if (node.first_token == node.last_token || distance > most) continue;
+      mask.farthest = std::max(mask.farthest, distance);
+      for (auto t = node.first_token; t < node.last_token; ++t) mask.few.push_back(table_->trie_tokens()[t]);
     }
     if (machine.accepts(from)) mask.few.insert(mask.few.end(), table_->endings().begin(), table_->endings().end());
     mask.none = mask.few.empty();
@@ -193,9 +213,11 @@ class GrammarConstraint : public Constraint {
 
   std::shared_ptr<const TokenTable> table_;
   std::shared_ptr<const Automaton> automaton_;
+  std::shared_ptr<const Distances> distances_;
   std::size_t memory_;
   std::shared_ptr<Learned> learned_;
   State state_;
+  std::uint32_t left_ = Distances::unreachable;  // tokens
   bool accepts_ = false, goes_on_ = false, ended_ = false;
 };
 

@@ -1,7 +1,9 @@
 #include "sample/machine.h"
 
 #include <algorithm>
+#include <functional>
 #include <map>
+#include <queue>
 
 #include "base/error.h"
 
@@ -12,7 +14,8 @@ std::pair<std::uint32_t, const std::u32string*> Machine::Index::add(std::u32stri
   return {found->second, &found->first};
 }
 
-Machine::Machine(std::shared_ptr<const Automaton> automaton) : automaton_(std::move(automaton)) {
+Machine::Machine(std::shared_ptr<const Automaton> automaton, std::shared_ptr<const Distances> distances)
+    : automaton_(std::move(automaton)), distances_(std::move(distances)) {
   allow_work();
   Places none;
   state(none, false);  // dead
@@ -49,7 +52,7 @@ Machine::State Machine::state(Places& places, bool accepts) {
   normalise(places);
   const auto [number, key] = state_index_.add(key_of(places, std::u32string(1, char32_t(accepts))));
   if (number == states_.size()) {
-    states_.push_back({key, places.size(), accepts, {}});
+    states_.push_back({key, places.size(), accepts, accepts ? 0 : distance(places), {}});
     states_.back().next.assign(automaton_->class_member.size(), unknown);
     bytes_ += sizeof(StateContent) + 64 + 4 * (key->size() + automaton_->class_member.size());
   }
@@ -61,6 +64,7 @@ std::uint32_t Machine::base(Places& places) {
   spend(places.size());
   const std::uint32_t number = base_index_.add(key_of(places, {})).first;
   if (number == bases_.size()) {
+    base_distances_.push_back(distance(places));
     bases_.push_back(places);
     bytes_ += 128 + 16 * places.size();
   }
@@ -71,6 +75,8 @@ Machine::Frame Machine::frame(Rule whole, Rule rule, std::uint32_t base) {
   const std::uint32_t number = frame_index_.add({char32_t(whole), char32_t(rule), char32_t(base)}).first;
   if (number < frames_.size()) return same_as_[number];
   frames_.push_back({whole, rule, base});
+  const bool measured = distances_ && number > 0;
+  frame_distances_.push_back(measured ? Distances::sum(opening(whole).distances.at(rule), base_distances_[base]) : 0);
   same_as_.push_back(number);
   bytes_ += 96;
   if (comparing_) return number;
@@ -102,8 +108,33 @@ const Machine::Opening& Machine::opening(Rule whole) {
       spend(1);
     }
   }
+  if (distances_) measure(opening);
   bytes_ += 128 + 96 * opening.rules.size();
   return openings_.emplace(whole, std::move(opening)).first->second;
+}
+
+// A rule that a rule began with may be called again and again where it ends: the shortest way is what counts.
+void Machine::measure(Opening& opening) const {
+  std::unordered_map<Rule, std::vector<std::pair<Rule, Node>>> called;
+  for (const auto& [rule, callers] : opening.callers)
+    for (const auto& caller : callers) called[caller.rule].push_back({rule, caller.target});
+  using Reached = std::pair<std::uint32_t, Rule>;
+  std::priority_queue<Reached, std::vector<Reached>, std::greater<>> queue;
+  queue.push({0, opening.rules[0]});
+  while (!queue.empty()) {
+    const auto [tokens, caller] = queue.top();
+    queue.pop();
+    if (!opening.distances.try_emplace(caller, tokens).second) continue;
+    for (const auto& [rule, target] : called[caller]) queue.push({Distances::sum(tokens, (*distances_)[target]), rule});
+  }
+}
+
+std::uint32_t Machine::distance(const Places& places) const {
+  std::uint32_t least = Distances::unreachable;
+  if (distances_)
+    for (const Place& place : places)
+      least = std::min(least, Distances::sum((*distances_)[place.node], frame_distances_[place.frame]));
+  return least;
 }
 
 void Machine::reach(const Place& place) {

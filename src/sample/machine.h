@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "sample/automaton.h"
+#include "sample/distances.h"
 
 namespace hearth::sample {
 
@@ -23,13 +24,16 @@ class Machine {
   using State = std::uint32_t;
   static constexpr State dead = 0;
 
-  explicit Machine(std::shared_ptr<const Automaton> automaton);
+  // Without distances none are known.
+  explicit Machine(std::shared_ptr<const Automaton> automaton, std::shared_ptr<const Distances> distances = nullptr);
 
   State start() const noexcept { return start_; }
   // The state after one more byte; dead where the grammar has no text that begins so.
   State step(State state, std::uint8_t byte);
   bool accepts(State state) const noexcept { return states_[state].accepts; }     // the text may end here
   bool goes_on(State state) const noexcept { return states_[state].places > 0; }  // more may come
+  // Tokens that bring the text to its end, at most. One of them leads to a state where it is one less.
+  std::uint32_t distance(State state) const noexcept { return states_[state].distance; }
   // The state of another machine of the same grammar.
   State adopt(const Machine& other, State state) { return translate(other, state, ~std::uint32_t(0)); }
   // A state in which the same texts of up to so many bytes can be read: counts that are far from their ends are the
@@ -65,11 +69,13 @@ class Machine {
     };
     std::vector<Rule> rules;
     std::unordered_map<Rule, std::vector<Caller>> callers;
+    std::unordered_map<Rule, std::uint32_t> distances;  // from each one's end to that of the first, in tokens
   };
   struct StateContent {
     const std::u32string* key;  // accepts, then the places
     std::size_t places;
     bool accepts;
+    std::uint32_t distance;
     std::vector<State> next;  // by class of byte; `unknown` until asked for
   };
   static constexpr State unknown = ~State(0);
@@ -100,11 +106,14 @@ class Machine {
   State settle();
   void forget_step();
   const Opening& opening(Rule rule);
+  void measure(Opening& opening) const;
+  std::uint32_t distance(const Places& places) const;
   Frame frame(Rule whole, Rule rule, std::uint32_t base);
   std::uint32_t base(Places& places);
   State state(Places& places, bool accepts);
 
   std::shared_ptr<const Automaton> automaton_;
+  std::shared_ptr<const Distances> distances_;
   Index state_index_, frame_index_, base_index_;
   std::vector<StateContent> states_;
   std::vector<FrameContent> frames_;
@@ -112,6 +121,7 @@ class Machine {
   std::unordered_map<Frame, Places> after_;         // where frames continue, as far as that was asked
   std::unordered_map<std::uint64_t, bool> covers_;  // pairs of frames that were compared
   std::vector<Places> bases_;
+  std::vector<std::uint32_t> frame_distances_, base_distances_;  // from where each begins to the end of the text
   std::unordered_map<Rule, Opening> openings_;
   State start_ = dead;
   std::size_t bytes_ = 0, work_ = 0;

@@ -43,6 +43,9 @@ class Constraint {
   // False where the token may not come next, as mask says; cheap, used to test candidates before masking all.
   virtual bool allows(Token token) = 0;
   virtual void accept(Token token) = 0;
+  // At most so many tokens will be taken, the next one included: mask and allows then leave those after which there is
+  // still a way to an end. Where even the shortest that is known is too long, all that may come may come.
+  virtual void limit(std::size_t tokens) = 0;
   // True where nothing more may come: generation must end.
   virtual bool complete() const = 0;
   virtual std::unique_ptr<Constraint> clone() const = 0;

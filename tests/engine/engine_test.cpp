@@ -6,6 +6,8 @@
 
 #include "base/error.h"
 #include "engine/chat.h"
+#include "sample/gbnf.h"
+#include "sample/grammar.h"
 #include "shared.h"
 #include "temporary.h"
 
@@ -202,6 +204,35 @@ TEST(Session, FullContextShiftsWhenAsked) {
   const auto start = prompt(20, 2);
   EXPECT_TRUE(std::equal(start.begin(), start.begin() + 4, session.tokens().begin()));
   EXPECT_LE(session.tokens().size(), 32u);
+}
+
+// Where max_tokens, or the context where it does not shift, ends an answer, a grammar that could go on ends in time.
+TEST(Session, GrammarsEndInTheTokensLeft) {
+  HEARTH_NEEDS_SHARED();
+  std::vector<std::string> letters;
+  for (int letter = 0; letter < 128; ++letter) letters.push_back(std::string(1, char(letter)));
+  letters[100] = "((((";
+  const auto table = std::make_shared<const sample::TokenTable>(letters, std::vector<Token>{0});
+  const auto grammar = sample::parse_gbnf("root ::= \"(\" root{1,3} \")\" | [a-w] root | \"x\"");
+  for (const bool shift : {false, true}) {
+    const auto engine = Engine::open(tests::shared() / "conformance/gguf/llama-dense.gguf",
+                                     {.threads = 2, .context = 48, .shift = shift, .sink = 4});
+    for (std::uint64_t seed = 1; seed <= 3; ++seed) {
+      for (const std::size_t most : {7, 30, 90}) {
+        Request request = greedy(prompt(12, 3), most);
+        request.sampling = {.temperature = 1, .top_k = 0, .top_p = 1, .min_p = 0, .seed = seed};
+        request.constraint = sample::grammar_constraint(table, grammar);
+        if (seed % 2) request.drafter = prompt_lookup();
+        Session session(engine);
+        const Answer answer = session.generate(std::move(request));
+        std::string text;
+        for (const Token token : answer.tokens) text += letters[token];
+        EXPECT_TRUE(grammar.matches(text)) << text;
+        EXPECT_EQ(answer.reason, FinishReason::stop);
+        EXPECT_LE(answer.tokens.size(), shift ? most : std::min<std::size_t>(most, 37));
+      }
+    }
+  }
 }
 
 TEST(Session, SavesAndLoadsItsCache) {

@@ -88,6 +88,45 @@ TEST(GrammarConstraint, MaskTouchesNothingElse) {
   }
 }
 
+TEST(GrammarConstraint, KeepsAnEndInReach) {
+  const auto vocabulary = table({"a", "b", "(", ")", "((", "))", "long", "n", "g", "lo"});
+  std::mt19937 random(3);
+  for (const char* grammar : {
+           "root ::= \"(\" root \")\" | \"a\"",
+           "root ::= (\"(\" root* \")\")+",
+           "root ::= root \"b\" | root root \"b\" | \"a\"",
+           "root ::= x root? x | \"a\"\nx ::= \"(\" x* \")\" | \"\" | \"b\"",
+           "root ::= \"long\" root \"long\" | \"(\" root | \"longlong\"",
+           "root ::= (\"a\" root \"b\"){2,5} | \"b\"",
+           "root ::= [abglno()]* \"a\" [ab]{3}",
+       })
+    for (std::size_t tokens : {4, 5, 9, 30}) {
+      const Grammar parsed = parse_gbnf(grammar);
+      const auto constraint = grammar_constraint(vocabulary, parsed);
+      for (int i = 0; i < 50; ++i) {
+        const auto text = tests::limited_walk(*constraint->clone(), *vocabulary, random, tokens);
+        ASSERT_TRUE(text) << grammar << " in " << tokens;
+        EXPECT_TRUE(parsed.matches(*text)) << grammar << ": " << *text;
+      }
+    }
+}
+
+TEST(GrammarConstraint, ALimitRefusesOnlyWhatIsTooLong) {
+  const auto vocabulary = table({"a", "b", "abc", "d", "e", "f", "g", "de"});
+  const auto constraint = grammar_constraint(vocabulary, parse_gbnf("root ::= \"abc\" | \"d\" \"efg\"? | \"de\" root"));
+  constraint->limit(3);
+  EXPECT_EQ(allowed(*constraint, *vocabulary), (std::set<std::string>{"abc", "d", "de"}));
+  constraint->limit(1);
+  EXPECT_EQ(allowed(*constraint, *vocabulary), (std::set<std::string>{"abc", "d"}));
+  // There is no c, so that a beginning by letters comes to nothing, which only the vocabulary shows.
+  constraint->limit(100);
+  EXPECT_EQ(allowed(*constraint, *vocabulary), (std::set<std::string>{"abc", "d", "de"}));
+  // Too little even for the shortest: as without a limit.
+  const auto pair = grammar_constraint(vocabulary, parse_gbnf("root ::= \"d\" \"f\" | \"de\" \"f\" \"g\""));
+  pair->limit(1);
+  EXPECT_EQ(allowed(*pair, *vocabulary), (std::set<std::string>{"d", "de"}));
+}
+
 TEST(GrammarConstraint, ForgettingChangesNothing) {
   const auto vocabulary = tests::small_vocabulary();
   const auto schema = nlohmann::ordered_json::parse(

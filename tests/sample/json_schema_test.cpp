@@ -68,6 +68,40 @@ TEST(JsonSchema, RandomAnswersAreValid) {
   }
 }
 
+TEST(JsonSchema, AnswersEndInTheTokensLeft) {
+  const auto vocabulary = tests::small_vocabulary();
+  std::mt19937 random(7);
+  const auto walks = [&](const nlohmann::ordered_json& schema, std::size_t tokens) {
+    const tests::Validator validator(schema);
+    const auto constraint = grammar_constraint(vocabulary, from_json_schema(schema));
+    for (int i = 0; i < 20; ++i) {
+      const auto text = tests::limited_walk(*constraint->clone(), *vocabulary, random, tokens);
+      ASSERT_TRUE(text) << tokens;
+      const auto value = nlohmann::ordered_json::parse(*text, nullptr, false);
+      EXPECT_TRUE(!value.is_discarded() && validator.valid(value)) << *text;
+    }
+  };
+  for (
+      const char* text : {
+          R"({"$ref":"#/$defs/n","$defs":{"n":{"type":"object","properties":{"value":{"type":"integer"},"next":{"anyOf":)"
+          R"([{"$ref":"#/$defs/n"},{"type":"null"}]}},"required":["value","next"],"additionalProperties":false}}})",
+          R"({"type":"array","items":{"$ref":"#"}})",
+          R"({"type":"object","additionalProperties":{"$ref":"#"}})",
+          R"({"type":"object","properties":{"name":{"type":"string"},"children":{"type":"array","items":{"$ref":"#"}}},)"
+          R"("required":["name","children"],"additionalProperties":false})",
+          R"({"type":"object","properties":{"a":{"type":"array","minItems":2,"items":{"anyOf":[{"$ref":"#"},)"
+          R"({"enum":["ç","日本"]}]}},"b":{"anyOf":[{"$ref":"#"},{"type":"number"}]}},"required":["a","b"]})",
+          R"({})",
+      })
+    for (const std::size_t tokens : {30, 31, 90}) walks(nlohmann::ordered_json::parse(text), tokens);
+  std::ifstream file(hearth::tests::source_dir() + "/tests/cases/generation_schemas.json");
+  const auto schemas = nlohmann::ordered_json::parse(file);
+  for (const auto& [name, schema] : schemas.items()) {
+    SCOPED_TRACE(name);
+    walks(schema, 140);
+  }
+}
+
 TEST(JsonSchema, AnyObjectIsAnObject) {
   const Grammar grammar = json_object_grammar();
   EXPECT_TRUE(grammar.matches("{}"));

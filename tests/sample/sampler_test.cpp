@@ -29,6 +29,7 @@ class Only : public Constraint {
   }
   bool allows(Token token) override { return tokens_.contains(token); }
   void accept(Token) override {}
+  void limit(std::size_t) override {}
   bool complete() const override { return false; }
   std::unique_ptr<Constraint> clone() const override { return std::make_unique<Only>(*this); }
   int masks = 0;

@@ -66,4 +66,28 @@ inline std::optional<std::string> walk(Constraint& constraint, const TokenTable&
   return {};
 }
 
+// Takes any allowed tokens, `most` at most; nothing where it is not at an end by then.
+inline std::optional<std::string> limited_walk(Constraint& constraint, const TokenTable& table, std::mt19937& random,
+                                               std::size_t most) {
+  std::string text;
+  for (std::size_t left = most; left > 0; --left) {
+    constraint.limit(left);
+    std::vector<float> logits(table.size(), 1.0f);
+    constraint.mask(logits);
+    std::vector<Token> allowed;
+    for (Token token = 0; token < Token(logits.size()); ++token) {
+      if (std::isinf(logits[token]) == constraint.allows(token))
+        ADD_FAILURE() << "token " << token << " after " << text;
+      if (!std::isinf(logits[token])) allowed.push_back(token);
+    }
+    const Token token = allowed[random() % allowed.size()];
+    constraint.accept(token);
+    if (table.ends(token)) return text;
+    text += table.text(token);
+    if (constraint.complete()) return text;
+  }
+  if (constraint.allows(table.endings()[0])) return text;
+  return {};
+}
+
 }  // namespace hearth::sample::tests
