@@ -1,5 +1,5 @@
 // Matrix products by themselves, for each format and instruction set: bytes of weights read a second with 1, 4 and 8
-// tokens, arithmetic with 16 and 512. Arguments: threads, then the level and the format, for only those.
+// sequences side by side, arithmetic with 16, and with a prompt of 512. Arguments: threads, then the level and the format, for only those.
 #include <fmt/core.h>
 
 #include <cstdlib>
@@ -24,7 +24,8 @@ double measure(ThreadPool& pool, const std::vector<std::byte>& weights, tensor::
   for (float& value : x) value = float(random() % 2001) / 1000 - 1;
   return seconds(
       [&] {
-        ops::matmul(pool, {x.data(), tokens, columns}, {type, weights.data(), rows, columns}, {y.data(), tokens, rows});
+        const ops::Product product{.weight = {type, weights.data(), rows, columns}, .output = {y.data(), tokens, rows}};
+        ops::matmul(pool, {x.data(), tokens, columns}, {&product, 1}, tokens > 16);
       },
       tokens > 100 ? 4 : 6);
 }

@@ -10,8 +10,8 @@
 namespace hearth::kernels {
 
 // How a product reads its activations: as they are, or packed beforehand, once for all products that share them.
-enum class Form : std::uint8_t { f32, int8, int16, bf16 };
-inline constexpr std::size_t forms = 4;
+enum class Form : std::uint8_t { f32, int8, int8_quads, int16, bf16 };
+inline constexpr std::size_t forms = 5;
 
 struct Activations {
   const float* x;  // token t at x + t * stride

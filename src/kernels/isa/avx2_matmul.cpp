@@ -11,7 +11,7 @@ namespace {
 using tensor::Type;
 
 template <class F>
-constexpr bool only_words = F::is_signed || F::group == 16;
+constexpr bool only_words = F::is_signed;
 
 constexpr std::size_t short_prompt = 64;
 
@@ -19,7 +19,7 @@ constexpr std::size_t short_prompt = 64;
 // ones.
 template <class F>
 Form many_form(std::size_t tokens, bool careful) {
-  return only_words<F> || (careful && tokens <= short_prompt) ? Form::int16 : Form::int8;
+  return only_words<F> || (careful && tokens <= short_prompt) ? Form::int16 : Form::int8_quads;
 }
 
 // Calls task.operator()<F>() with the format of a type.
@@ -86,22 +86,30 @@ Form form(Type type, std::size_t tokens, bool careful) {
 
 std::size_t packed_bytes(Form form, std::size_t tokens, std::size_t columns) {
   if (form == Form::int8) return tokens * Int8Rows(nullptr, columns).record;
-  return form == Form::int16 ? tokens * WordRows(nullptr, columns).record : 0;
+  if (form == Form::int8_quads) return ByteQuads(nullptr, columns).bytes(tokens);
+  return form == Form::int16 ? WordQuads(nullptr, columns).bytes(tokens) : 0;
 }
 
 void pack(Form form, const Activations& input, std::size_t begin, std::size_t end, std::byte* packed) {
   for (std::size_t token = begin; token < end; ++token) {
     const float* const x = input.x + token * input.stride;
     if (form == Form::int8) pack_bytes(x, input.columns, Int8Rows(packed, input.columns), token);
-    if (form == Form::int16) pack_words(x, input.columns, WordRows(packed, input.columns), token);
+    if (form == Form::int8_quads) pack_byte_quads(x, input.columns, ByteQuads(packed, input.columns), token);
+    if (form == Form::int16) pack_words(x, input.columns, WordQuads(packed, input.columns), token);
   }
 }
 
 std::size_t scratch_bytes(Type type, std::size_t tokens, std::size_t columns) {
   if (with_format(type, [&]<class F>() { return is_few<F>(tokens); })) return few_scratch_bytes<Avx2Product>(columns);
   if (form(type, tokens, false) == Form::f32) return sizeof(FloatPanels);
-  return sizeof(BytePanels) > sizeof(WordPanels) ? sizeof(BytePanels) : sizeof(WordPanels);
+  return sizeof(BytePanels<16>) > sizeof(WordPanels) ? sizeof(BytePanels<16>) : sizeof(WordPanels);
 }
+
+template <class F>
+struct Bytes {
+  template <int T>
+  using Tile = ByteTile<F::group, steps_that_fit<F>, T>;
+};
 
 template <class F>
 void multiply_many(const ProductPiece& piece) {
@@ -110,12 +118,7 @@ void multiply_many(const ProductPiece& piece) {
   } else {
     if (many_form<F>(piece.input->tokens, piece.input->careful) == Form::int16)
       return many<F, WordPanels, WordTile>(piece);
-    if constexpr (!only_words<F>) {
-      if constexpr (F::most <= 15)
-        many<F, BytePanels, NibbleTile>(piece);
-      else
-        many<F, BytePanels, FiveBitTile>(piece);
-    }
+    if constexpr (!only_words<F>) many<F, BytePanels<F::group>, Bytes<F>::template Tile>(piece);
   }
 }
 

@@ -42,20 +42,41 @@ struct Avx2Product : Avx2 {
   }
 };
 
-// Activations as words, for products with weights that fill more than a byte: each token a record of values of up to
-// 1023 in magnitude, with a scale for each 256 columns.
-struct WordRows {
+// Activations for products with many tokens, four tokens side by side, so that one pointer serves a tile. Bytes: for
+// each 32 columns the values, scale * code, and what Int8Rows has besides.
+struct ByteQuads {
+  struct Group {
+    std::int8_t values[8][4][4];  // [step][token][column]
+    float scales[4], sums32[4], sums16[2][4];
+  };
+  Group* base;
+  std::size_t record;  // groups between one four and the next
+
+  ByteQuads(const std::byte* packed, std::size_t columns)
+      : base(reinterpret_cast<Group*>(const_cast<std::byte*>(packed))), record(columns / 32 | 1) {}
+  Group* groups(std::size_t token) const { return base + token / 4 * record; }
+  std::size_t bytes(std::size_t tokens) const { return (tokens + 3) / 4 * record * sizeof(Group); }
+};
+
+// Words, for products with weights that fill more than a byte: values of up to 1023 in magnitude, with a scale for each
+// 256 columns.
+struct WordQuads {
   std::byte* base;
   std::size_t scales_at, record;
 
-  WordRows(const std::byte* packed, std::size_t columns) : base(const_cast<std::byte*>(packed)) {
+  WordQuads(const std::byte* packed, std::size_t columns) : base(const_cast<std::byte*>(packed)) {
     const std::size_t padded = round_up(columns, group_columns);
-    scales_at = padded * sizeof(std::int16_t);
-    record = round_up(scales_at + padded / group_columns * sizeof(float), 64);
-    if (record % 128 == 0) record += 64;  // rows should not meet in the same sets of a cache
+    scales_at = padded * sizeof(std::int16_t[4]);
+    record = round_up(scales_at + padded / group_columns * sizeof(float[4]), 64);
+    if (record % 128 == 0) record += 64;  // fours should not meet in the same sets of a cache
   }
-  std::int16_t* values(std::size_t token) const { return reinterpret_cast<std::int16_t*>(base + token * record); }
-  float* scales(std::size_t token) const { return reinterpret_cast<float*>(base + token * record + scales_at); }
+  std::int16_t (*values(std::size_t token) const)[4][2] {  // [columns / 2][token][column]
+    return reinterpret_cast<std::int16_t(*)[4][2]>(base + token / 4 * record);
+  }
+  float (*scales(std::size_t token) const)[4] {
+    return reinterpret_cast<float(*)[4]>(base + token / 4 * record + scales_at);
+  }
+  std::size_t bytes(std::size_t tokens) const { return (tokens + 3) / 4 * record; }
 };
 
 // The scale that brings `count` numbers, a multiple of 8, into [-most, most]; and its inverse.
@@ -89,25 +110,52 @@ struct Place {
   }
 };
 
-// 32 columns to int8: 127 is the largest magnitude.
+// 32 columns as int8, 127 the largest magnitude; and the sums of both halves.
+struct RoundedGroup {
+  __m256i bytes;
+  float scale;
+  int low, high;
+  explicit RoundedGroup(const float* x) {
+    const Scale by(x, 32, 127);
+    const __m256 inverse = _mm256_set1_ps(by.inverse);
+    const __m256i mixed = _mm256_packs_epi16(round_words(x, inverse), round_words(x + 16, inverse));
+    bytes = _mm256_permutevar8x32_epi32(mixed, _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7));
+    scale = by.scale;
+    __m256i sum = _mm256_madd_epi16(_mm256_maddubs_epi16(_mm256_set1_epi8(1), bytes), _mm256_set1_epi16(1));
+    sum = _mm256_hadd_epi32(sum, sum);
+    sum = _mm256_hadd_epi32(sum, sum);
+    low = _mm256_extract_epi32(sum, 0);
+    high = _mm256_extract_epi32(sum, 4);
+  }
+  float sum16(int half) const { return scale * static_cast<float>(half == 0 ? low : high); }
+  float sum32() const { return scale * static_cast<float>(low + high); }
+};
+
 inline void pack_bytes_group(const float* x, const Int8Rows& rows, std::size_t token, std::size_t group, Place place) {
-  const Scale by(x, 32, 127);
-  const __m256 inverse = _mm256_set1_ps(by.inverse);
-  const __m256i mixed = _mm256_packs_epi16(round_words(x, inverse), round_words(x + 16, inverse));
-  const __m256i bytes = _mm256_permutevar8x32_epi32(mixed, _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7));
+  const RoundedGroup rounded(x);
   std::int8_t* const to = rows.values(token) + place.at;
-  _mm_storeu_si128(reinterpret_cast<__m128i*>(to), _mm256_castsi256_si128(bytes));
-  _mm_storeu_si128(reinterpret_cast<__m128i*>(to + place.apart), _mm256_extracti128_si256(bytes, 1));
-  __m256i sum = _mm256_madd_epi16(_mm256_maddubs_epi16(_mm256_set1_epi8(1), bytes), _mm256_set1_epi16(1));
-  sum = _mm256_hadd_epi32(sum, sum);
-  sum = _mm256_hadd_epi32(sum, sum);
-  const int low = _mm256_extract_epi32(sum, 0), high = _mm256_extract_epi32(sum, 4);
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(to), _mm256_castsi256_si128(rounded.bytes));
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(to + place.apart), _mm256_extracti128_si256(rounded.bytes, 1));
   const std::size_t first =
       group / 8 * 16 + group % 8 / 4 * 4 + group % 4 / 2 * 8 + group % 2 * 2;  // 0-3, 8-11, 4-7, ...
-  rows.sums<16>(token)[first] = by.scale * static_cast<float>(low);
-  rows.sums<16>(token)[first + 1] = by.scale * static_cast<float>(high);
-  rows.sums<32>(token)[group] = by.scale * static_cast<float>(low + high);
-  rows.scales(token)[group] = by.scale;
+  rows.sums<16>(token)[first] = rounded.sum16(0);
+  rows.sums<16>(token)[first + 1] = rounded.sum16(1);
+  rows.sums<32>(token)[group] = rounded.sum32();
+  rows.scales(token)[group] = rounded.scale;
+}
+
+inline void pack_byte_quads(const float* x, std::size_t columns, const ByteQuads& quads, std::size_t token) {
+  ByteQuads::Group* const groups = quads.groups(token);
+  for (std::size_t group = 0; group < columns / 32; ++group) {
+    const RoundedGroup rounded(x + group * 32);
+    ByteQuads::Group& to = groups[group];
+    alignas(32) std::int8_t bytes[32];
+    _mm256_store_si256(reinterpret_cast<__m256i*>(bytes), rounded.bytes);
+    for (std::size_t step = 0; step < 8; ++step) __builtin_memcpy(to.values[step][token % 4], bytes + step * 4, 4);
+    to.scales[token % 4] = rounded.scale;
+    to.sums32[token % 4] = rounded.sum32();
+    for (int half = 0; half < 2; ++half) to.sums16[half][token % 4] = rounded.sum16(half);
+  }
 }
 
 inline void pack_bytes(const float* x, std::size_t columns, const Int8Rows& rows, std::size_t token) {
@@ -118,16 +166,19 @@ inline void pack_bytes(const float* x, std::size_t columns, const Int8Rows& rows
     pack_bytes_group(x + group * 32, rows, token, group, Place(group, columns));
 }
 
-inline void pack_words(const float* x, std::size_t columns, const WordRows& rows, std::size_t token) {
+inline void pack_words(const float* x, std::size_t columns, const WordQuads& quads, std::size_t token) {
   for (std::size_t first = 0; first < columns; first += group_columns) {
     const std::size_t count = columns - first < group_columns ? columns - first : group_columns;
     const Scale by(x + first, count, 1023);
     const __m256 inverse = _mm256_set1_ps(by.inverse);
-    std::int16_t* const values = rows.values(token) + first;
-    for (std::size_t i = 0; i < count; i += 16)
-      _mm256_storeu_si256(reinterpret_cast<__m256i*>(values + i),
-                          _mm256_permute4x64_epi64(round_words(x + first + i, inverse), 0xd8));
-    rows.scales(token)[first / group_columns] = by.scale;
+    std::int16_t(*const to)[4][2] = quads.values(token) + first / 2;
+    for (std::size_t i = 0; i < count; i += 16) {
+      alignas(32) std::int16_t words[16];
+      _mm256_store_si256(reinterpret_cast<__m256i*>(words),
+                         _mm256_permute4x64_epi64(round_words(x + first + i, inverse), 0xd8));
+      for (std::size_t pair = 0; pair < 8; ++pair) __builtin_memcpy(to[i / 2 + pair][token % 4], words + pair * 2, 4);
+    }
+    quads.scales(token)[first / group_columns][token % 4] = by.scale;
   }
 }
 

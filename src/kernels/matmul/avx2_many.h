@@ -1,7 +1,7 @@
 // Products with many tokens: 16 rows are unpacked once, into the order in which the dot-product instructions eat them,
 // and multiplied with every token, four at a time.
 //
-// Formats of up to five bits in groups of 32 stay exact, as unsigned bytes with a scale and a constant for each group;
+// Formats of up to six bits stay exact, as unsigned bytes with a scale and a constant for each group of columns;
 // vpmaddubsw yields pairs of products in 16 bits that are added up there as far as they fit. The others become words
 // on one scale for each row and 256 columns, for vpmaddwd: 4096 * 1023 * 256 fits in 31 bits.
 #pragma once
@@ -16,7 +16,7 @@ namespace {
 constexpr std::size_t panel_rows = 8, panels = 2, tile_rows = panel_rows * panels, tile_tokens = 4;
 constexpr std::size_t panel_step = panel_rows * sizeof(float);  // bytes that a vector holds of a panel
 
-// Calls Tile<T>::run(token, arguments...) for all tokens, T at a time.
+// Calls Tile<T>::run(token, arguments...) for all tokens, T at a time, as activations are packed in fours.
 template <template <int> class Tile, class... Arguments>
 void for_tokens(std::size_t tokens, const Arguments&... arguments) {
   std::size_t token = 0;
@@ -73,115 +73,121 @@ inline __m256i in_turn(__m256i v) {
   return v;
 }
 
-inline void transpose(__m256i (&v)[8], void* to) {
+// To eight vectors, `apart` bytes from one another.
+inline void transpose(__m256i (&v)[8], void* to, std::size_t apart) {
   __m256 f[8];
   for (int i = 0; i < 8; ++i) f[i] = _mm256_castsi256_ps(v[i]);
   Avx2::transpose(f);
-  for (int i = 0; i < 8; ++i) _mm256_store_ps(static_cast<float*>(to) + i * 8, f[i]);
+  for (std::size_t i = 0; i < 8; ++i)
+    _mm256_store_si256(reinterpret_cast<__m256i*>(static_cast<std::byte*>(to) + i * apart), _mm256_castps_si256(f[i]));
 }
 
-// Codes [columns / 4][8 rows][4 columns]; scales and constants [groups][8 rows].
+// Bytes of weights: for each 32 columns the codes [8 steps][2 panels][8 rows][4 columns], then scales and constants
+// [groups of columns][2 panels][8 rows].
+template <std::size_t group>
 struct BytePanels {
-  static constexpr std::size_t chunk = 1024, groups = chunk / 32;
-  alignas(64) std::uint8_t codes[panels][chunk * panel_rows];
-  alignas(64) float scales[panels][groups * panel_rows], constants[panels][groups * panel_rows];
-  alignas(64) float row_scales[panel_rows][groups + 8], row_constants[panel_rows][groups + 8];
+  static constexpr std::size_t chunk = 1024, parts = 32 / group;
+  struct Step {
+    std::uint8_t codes[8][panels][panel_step];
+    float scales[parts][panels][panel_rows], constants[parts][panels][panel_rows];
+  };
+  alignas(64) Step steps[chunk / 32];
+  alignas(64) float row_scales[panel_rows][chunk / group + 8], row_constants[panel_rows][chunk / group + 8];
 
   template <class F>
   void unpack(const Source& from) {
-    static_assert(F::group == 32 && F::most <= 31 && !F::is_signed);
+    static_assert(F::group == group && F::most <= 63 && !F::is_signed);
     const std::size_t count = from.columns / 32;
     for (std::size_t panel = 0; panel * panel_rows < from.rows; ++panel) {
-      for (std::size_t i = 0; i < panel_rows; ++i) {
+      for (std::size_t i = 0; i < panel_rows; ++i)
         expand<F>(reinterpret_cast<const typename F::Block*>(from.at(panel * panel_rows + i)),
                   from.columns / F::Block::weights, row_scales[i], row_constants[i]);
-        if constexpr (!F::minimum)
-          for (std::size_t g = 0; g < count; ++g)
-            row_constants[i][g] = -static_cast<float>(F::offset) * row_scales[i][g];
-      }
-      for (std::size_t g = 0; g < count; ++g)
-        for (std::size_t i = 0; i < panel_rows; ++i) {
-          scales[panel][g * panel_rows + i] = row_scales[i][g];
-          constants[panel][g * panel_rows + i] = row_constants[i][g];
+      for (std::size_t g = 0; g < count * parts; g += 8) {
+        __m256 scale[panel_rows], constant[panel_rows];
+        for (std::size_t i = 0; i < panel_rows; ++i) scale[i] = _mm256_loadu_ps(row_scales[i] + g);
+        Avx2::transpose(scale);
+        if constexpr (F::minimum) {
+          for (std::size_t i = 0; i < panel_rows; ++i) constant[i] = _mm256_loadu_ps(row_constants[i] + g);
+          Avx2::transpose(constant);
         }
-      for (std::size_t g = 0; g < count; ++g) {
+        for (std::size_t k = 0; k < 8 && g + k < count * parts; ++k) {
+          Step& step = steps[(g + k) / parts];
+          if constexpr (!F::minimum) constant[k] = _mm256_mul_ps(scale[k], _mm256_set1_ps(-F::offset));
+          _mm256_store_ps(step.scales[(g + k) % parts][panel], scale[k]);
+          _mm256_store_ps(step.constants[(g + k) % parts][panel], constant[k]);
+        }
+      }
+      for (std::size_t s = 0; s < count; ++s) {
         __m256i v[panel_rows];
-        for (std::size_t i = 0; i < panel_rows; ++i) v[i] = F::codes(from.at(panel * panel_rows + i), g);
-        transpose(v, codes[panel] + g * 8 * panel_step);
+        for (std::size_t i = 0; i < panel_rows; ++i) v[i] = F::codes(from.at(panel * panel_rows + i), s);
+        transpose(v, steps[s].codes[0][panel], sizeof steps[s].codes[0]);
       }
     }
   }
 };
 
-// Pairs of products are added up over `steps` steps of four columns before they leave 16 bits: 16 * 15 * 127 fits for
-// codes of four bits, 8 * 31 * 127 for those of five.
-template <int steps, int T>
+// Pairs of products are added up over `most_steps` steps of four columns before they leave 16 bits.
+template <std::size_t group, int most_steps, int T>
 struct ByteTile {
-  static void run(std::size_t token, const ProductPiece& piece, const Source& from, const BytePanels& weights) {
-    const Int8Rows in(piece.input->packed[static_cast<std::size_t>(Form::int8)], piece.input->columns);
-    const float* const sums_of_values = in.sums<32>(token) + from.first / 32;
-    const float* const scales = in.scales(token) + from.first / 32;
-    const std::size_t stride = in.record, float_stride = in.record / sizeof(float);
-    const std::size_t groups = from.columns / 32;
-    const std::uint8_t *a = weights.codes[0], *b = weights.codes[1];
+  static constexpr int parts = 32 / group, steps = 8 / parts < most_steps ? 8 / parts : most_steps;
 
+  static void run(std::size_t token, const ProductPiece& piece, const Source& from, const BytePanels<group>& weights) {
+    const ByteQuads in(piece.input->packed[static_cast<std::size_t>(Form::int8_quads)], piece.input->columns);
+    const auto* x = in.groups(token) + from.first / 32;
+    const auto* w = weights.steps;
+    const auto* const end = w + from.columns / 32;
+    const __m256i ones = _mm256_set1_epi16(1);
     __m256 totals[T][panels];
     unroll<T>(HEARTH_UNROLL(t) { totals[t][0] = totals[t][1] = _mm256_setzero_ps(); });
-    for (std::size_t g = 0; g < groups; ++g) {
-      const Place place(from.first / 32 + g, piece.input->columns);
-      const std::int8_t* const values = in.values(token) + place.at;
-      const std::int8_t* const others = values + place.apart - 16;
-      __m256i dots[T][panels];
-      unroll<8 / steps>(HEARTH_UNROLL(part) {
-        __m256i words[T][panels];
-        unroll<steps>(HEARTH_UNROLL(s) {
-          const __m256i wa = _mm256_load_si256(reinterpret_cast<const __m256i*>(a + s * 32));
-          const __m256i wb = _mm256_load_si256(reinterpret_cast<const __m256i*>(b + s * 32));
+    for (; w != end; ++w, ++x)
+      unroll<parts>(HEARTH_UNROLL(part) {
+        __m256i dots[T][panels];
+        unroll<8 / parts / steps>(HEARTH_UNROLL(few) {
+          __m256i words[T][panels];
+          unroll<steps>(HEARTH_UNROLL(s) {
+            constexpr int step = (part * (8 / parts)) + few * steps + s;
+            const __m256i wa = _mm256_load_si256(reinterpret_cast<const __m256i*>(w->codes[step][0]));
+            const __m256i wb = _mm256_load_si256(reinterpret_cast<const __m256i*>(w->codes[step][1]));
+            unroll<T>(HEARTH_UNROLL(t) {
+              const __m256i four = _mm256_set1_epi32(static_cast<int>(load_word(x->values[step][t])));
+              const __m256i pa = _mm256_maddubs_epi16(wa, four), pb = _mm256_maddubs_epi16(wb, four);
+              words[t][0] = s == 0 ? pa : in_turn(_mm256_add_epi16(words[t][0], pa));
+              words[t][1] = s == 0 ? pb : in_turn(_mm256_add_epi16(words[t][1], pb));
+            });
+          });
           unroll<T>(HEARTH_UNROLL(t) {
-            constexpr int column = (part * steps + s) * 4;
-            const std::int8_t* const half = column < 16 ? values : others;
-            const __m256i x = _mm256_set1_epi32(static_cast<int>(load_word(half + t * stride + column)));
-            const __m256i pa = _mm256_maddubs_epi16(wa, x), pb = _mm256_maddubs_epi16(wb, x);
-            words[t][0] = s == 0 ? pa : in_turn(_mm256_add_epi16(words[t][0], pa));
-            words[t][1] = s == 0 ? pb : in_turn(_mm256_add_epi16(words[t][1], pb));
+            unroll<panels>(HEARTH_UNROLL(p) {
+              const __m256i sum = _mm256_madd_epi16(words[t][p], ones);
+              dots[t][p] = few == 0 ? sum : _mm256_add_epi32(dots[t][p], sum);
+            });
           });
         });
-        a += steps * 32;
-        b += steps * 32;
-        const __m256i ones = _mm256_set1_epi16(1);
-        unroll<T>(HEARTH_UNROLL(t) {
-          unroll<panels>(HEARTH_UNROLL(p) {
-            const __m256i sum = _mm256_madd_epi16(words[t][p], ones);
-            dots[t][p] = part == 0 ? sum : _mm256_add_epi32(dots[t][p], sum);
+        const float* const sums = group == 32 ? x->sums32 : x->sums16[part];
+        unroll<panels>(HEARTH_UNROLL(p) {
+          const __m256 scale = _mm256_load_ps(w->scales[part][p]), constant = _mm256_load_ps(w->constants[part][p]);
+          unroll<T>(HEARTH_UNROLL(t) {
+            const __m256 by = _mm256_mul_ps(scale, _mm256_broadcast_ss(x->scales + t));
+            totals[t][p] = _mm256_fmadd_ps(constant, _mm256_broadcast_ss(sums + t), totals[t][p]);
+            totals[t][p] = _mm256_fmadd_ps(_mm256_cvtepi32_ps(dots[t][p]), by, totals[t][p]);
           });
         });
       });
-      unroll<panels>(HEARTH_UNROLL(p) {
-        const __m256 scale = _mm256_load_ps(weights.scales[p] + g * panel_rows);
-        const __m256 constant = _mm256_load_ps(weights.constants[p] + g * panel_rows);
-        unroll<T>(HEARTH_UNROLL(t) {
-          const __m256 by = _mm256_mul_ps(scale, _mm256_broadcast_ss(scales + t * float_stride + g));
-          totals[t][p] =
-              _mm256_fmadd_ps(constant, _mm256_broadcast_ss(sums_of_values + t * float_stride + g), totals[t][p]);
-          totals[t][p] = _mm256_fmadd_ps(_mm256_cvtepi32_ps(dots[t][p]), by, totals[t][p]);
-        });
-      });
-    }
     write_tile<T>(piece, from, token, totals);
   }
 };
 
-template <int T>
-using NibbleTile = ByteTile<8, T>;
-template <int T>
-using FiveBitTile = ByteTile<4, T>;
+// How many steps fit: 2 * most * 127 each.
+template <class F>
+constexpr int steps_that_fit = F::most <= 15   ? 8
+                               : F::most <= 31 ? 4
+                                               : 2;
 
-// Words [columns / 2][8 rows][2 columns], scales [256 columns][8 rows].
+// Words [columns / 2][2 panels][8 rows][2 columns], scales [256 columns][2 panels][8 rows].
 struct WordPanels {
   static constexpr std::size_t chunk = 512, groups = chunk / group_columns;
   static constexpr float most = 4096;
-  alignas(64) std::int16_t words[panels][chunk * panel_rows];
-  alignas(64) float scales[panels][groups * panel_rows];
+  alignas(64) std::int16_t words[chunk / 2][panels][panel_rows * 2];
+  alignas(64) float scales[groups][panels][panel_rows];
   alignas(64) float group_scales[chunk / 16 + 8], group_minimums[chunk / 16 + 8];
   alignas(64) std::int16_t factors[panel_rows][chunk / 16], constants[panel_rows][chunk / 16];
 
@@ -246,7 +252,7 @@ struct WordPanels {
                   from.columns / F::Block::weights, group_scales, group_minimums);
         for (std::size_t group = 0; group * group_columns < from.columns; ++group) {
           const std::size_t first = group * a_group, left = from.columns / F::group - first;
-          scales[panel][group * panel_rows + i] =
+          scales[group][panel][i] =
               rescale<F>(group_scales + first, group_minimums + first, left < a_group ? left : a_group,
                          factors[i] + first, constants[i] + first);
         }
@@ -258,8 +264,8 @@ struct WordPanels {
           low[i] = words_of<F>(_mm256_castsi256_si128(codes), i, step * 32 / F::group);
           high[i] = words_of<F>(_mm256_extracti128_si256(codes, 1), i, (step * 32 + 16) / F::group);
         }
-        transpose(low, words[panel] + step * 32 * panel_rows);
-        transpose(high, words[panel] + (step * 32 + 16) * panel_rows);
+        transpose(low, words[step * 16][panel], sizeof words[0]);
+        transpose(high, words[step * 16 + 8][panel], sizeof words[0]);
       }
     }
   }
@@ -268,37 +274,30 @@ struct WordPanels {
 template <int T>
 struct WordTile {
   static void run(std::size_t token, const ProductPiece& piece, const Source& from, const WordPanels& weights) {
-    const WordRows in(piece.input->packed[static_cast<std::size_t>(Form::int16)], piece.input->columns);
-    const std::int16_t* values = in.values(token) + from.first;
-    const float* const scales = in.scales(token) + from.first / group_columns;
-    const std::size_t stride = in.record / sizeof(std::int16_t), float_stride = in.record / sizeof(float);
-    const std::size_t columns = from.columns;
-    const std::int16_t *a = weights.words[0], *b = weights.words[1];
+    const WordQuads in(piece.input->packed[static_cast<std::size_t>(Form::int16)], piece.input->columns);
+    const std::int16_t(*x)[4][2] = in.values(token) + from.first / 2;
+    const float(*scales)[4] = in.scales(token) + from.first / group_columns;
+    auto* w = weights.words;
     __m256 totals[T][panels];
     unroll<T>(HEARTH_UNROLL(t) { totals[t][0] = totals[t][1] = _mm256_setzero_ps(); });
-    for (std::size_t group = 0; group * group_columns < columns; ++group) {
-      const std::size_t left = columns - group * group_columns;
-      const std::size_t width = left < group_columns ? left : group_columns;
+    for (std::size_t group = 0; group * group_columns < from.columns; ++group) {
+      const std::size_t left = from.columns - group * group_columns;
       __m256i dots[T][panels];
       unroll<T>(HEARTH_UNROLL(t) { dots[t][0] = dots[t][1] = _mm256_setzero_si256(); });
-      for (std::size_t i = 0; i < width; i += 8) {
-        unroll<4>(HEARTH_UNROLL(s) {
-          const __m256i wa = _mm256_load_si256(reinterpret_cast<const __m256i*>(a + s * 16));
-          const __m256i wb = _mm256_load_si256(reinterpret_cast<const __m256i*>(b + s * 16));
+      for (const auto* const end = w + (left < group_columns ? left : group_columns) / 2; w != end; w += 8, x += 8)
+        unroll<8>(HEARTH_UNROLL(s) {
+          const __m256i wa = _mm256_load_si256(reinterpret_cast<const __m256i*>(w[s][0]));
+          const __m256i wb = _mm256_load_si256(reinterpret_cast<const __m256i*>(w[s][1]));
           unroll<T>(HEARTH_UNROLL(t) {
-            const __m256i x = _mm256_set1_epi32(static_cast<int>(load_word(values + t * stride + s * 2)));
-            dots[t][0] = in_turn(_mm256_add_epi32(dots[t][0], _mm256_madd_epi16(wa, x)));
-            dots[t][1] = in_turn(_mm256_add_epi32(dots[t][1], _mm256_madd_epi16(wb, x)));
+            const __m256i two = _mm256_set1_epi32(static_cast<int>(load_word(x[s][t])));
+            dots[t][0] = in_turn(_mm256_add_epi32(dots[t][0], _mm256_madd_epi16(wa, two)));
+            dots[t][1] = in_turn(_mm256_add_epi32(dots[t][1], _mm256_madd_epi16(wb, two)));
           });
         });
-        a += 4 * 16;
-        b += 4 * 16;
-        values += 8;
-      }
       unroll<panels>(HEARTH_UNROLL(p) {
-        const __m256 scale = _mm256_load_ps(weights.scales[p] + group * panel_rows);
+        const __m256 scale = _mm256_load_ps(weights.scales[group][p]);
         unroll<T>(HEARTH_UNROLL(t) {
-          const __m256 by = _mm256_mul_ps(scale, _mm256_broadcast_ss(scales + t * float_stride + group));
+          const __m256 by = _mm256_mul_ps(scale, _mm256_broadcast_ss(scales[group] + t));
           totals[t][p] = _mm256_fmadd_ps(_mm256_cvtepi32_ps(dots[t][p]), by, totals[t][p]);
         });
       });
