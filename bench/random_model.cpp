@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "gguf/file.h"
 #include "gguf/writer.h"
 #include "tensor/type.h"
 
@@ -25,7 +26,7 @@ gguf::Value number(std::uint32_t value) {
 int main(int argc, char** argv) {
   std::uint32_t layers = 16, width = 2048, feed_forward = 8192, heads = 32, heads_kv = 8, vocabulary = 49152,
                 context = 8192;
-  std::string type_name = "F16", out;
+  std::string type_name = "F16", tokenizer, out;
   CLI::App app("random weights in a model's shape");
   app.add_option("--layers", layers);
   app.add_option("--width", width);
@@ -35,6 +36,7 @@ int main(int argc, char** argv) {
   app.add_option("--vocabulary", vocabulary);
   app.add_option("--context", context);
   app.add_option("--type", type_name, "the format of every matrix");
+  app.add_option("--tokenizer-of", tokenizer, "a GGUF whose tokenizer it gets, so that it can be talked to");
   app.add_option("OUT", out)->required();
   CLI11_PARSE(app, argc, argv);
 
@@ -54,7 +56,13 @@ int main(int argc, char** argv) {
     metadata.set("llama.attention.layer_norm_rms_epsilon", {1e-5f});
     metadata.set("llama.rope.dimension_count", number(width / heads));
     metadata.set("llama.vocab_size", number(vocabulary));
-    metadata.set("tokenizer.ggml.model", {std::string("no_vocab")});
+    if (tokenizer.empty()) {
+      metadata.set("tokenizer.ggml.model", {std::string("no_vocab")});
+    } else {
+      const gguf::File from = gguf::File::open(tokenizer);
+      for (const auto& [key, value] : from.metadata().entries())
+        if (key.starts_with("tokenizer.")) metadata.set(key, value);
+    }
 
     std::vector<gguf::TensorPlan> plans;
     const auto matrix = [&](std::string name, std::uint64_t columns, std::uint64_t rows) {
