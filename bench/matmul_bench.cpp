@@ -1,5 +1,6 @@
 // Matrix products by themselves, for each format and instruction set: bytes of weights read a second with 1, 4 and 8
-// sequences side by side, arithmetic with 16, and with a prompt of 512. Arguments: threads, then the level and the format, for only those.
+// sequences side by side, arithmetic with 16, and with a prompt of 512. Arguments: threads, then the level and the
+// format, for only those.
 #include <fmt/core.h>
 
 #include <cstdlib>
