@@ -63,6 +63,7 @@ case("metadata: text", "metadata", "tiny", {"key": "general.architecture"}, {"va
 case("metadata: number", "metadata", "tiny", {"key": "llama.block_count"}, {"value": 2})
 case("metadata: flag", "metadata", "tiny", {"key": "tokenizer.ggml.add_bos_token"}, {"value": True})
 case("metadata: array", "metadata", "tiny", {"key": "tokenizer.ggml.merges"}, record=["value"])
+case("metadata: a NUL in the key", "metadata", "tiny", {"key": "general.name\0"}, error("bad_input", "NUL"))
 case("metadata: absent", "metadata", "tiny", {"key": "no.such.key"}, error("not_found", "no.such.key"))
 case("all metadata", "all_metadata", "tiny", {"most_elements": 2}, record=["count", "keys", "summary"])
 
@@ -104,6 +105,7 @@ case("render a broken template", "render_template", None, {"source": "{% for m i
 # Generation: the tiny model
 
 generate("greedy text", "tiny", {"max_tokens": 8}, {"finish_reason": "length", "stop_text": None}, prompt="the lower thing")
+generate("a prompt with a NUL", "tiny", {"max_tokens": 4}, prompt="the\0low")
 generate("greedy tokens", "tiny", {"max_tokens": 8}, prompt=None, tokens=[266, 258, 257, 265])
 generate("greedy chat", "tiny", {"max_tokens": 8}, messages=conversation)
 generate("greedy chat with tools", "tiny", {"max_tokens": 8, "tools": [WEATHER]}, messages=conversation)
@@ -141,6 +143,8 @@ refused("a negative temperature", "tiny", {"temperature": -1.0}, error("usage", 
 refused("a bias for no token", "tiny", {"logit_bias": {"100000": 1}}, error("usage", "logit_bias", "100000"))
 refused("an empty stop text", "tiny", {"stop": [""]}, error("usage", "stop"))
 refused("a grammar that does not parse", "tiny", {"grammar": "root ::= ("}, error("bad_input"))
+refused("a grammar with a NUL", "tiny", {"grammar": 'root ::= "x"\0 ('}, error("bad_input", "NUL"))
+refused("a stop text with a NUL", "tiny", {"stop": ["x", "a\0b"]}, error("bad_input", "NUL"))
 refused("a schema that is none", "tiny", {"json_schema": {"type": "banana"}}, error("bad_input"))
 refused("a schema that cannot be kept to", "tiny", {"json_schema": {"type": "array", "uniqueItems": True}}, error("unsupported", "uniqueItems"))
 refused("a grammar and a schema", "tiny", {"grammar": 'root ::= "x"', "json_schema": True}, error("usage", "grammar", "json_schema"))
@@ -156,6 +160,7 @@ case("a conversation that goes on", "conversation", "tiny", {"messages": [{"role
      "turns": ["thing"], "options": {**GREEDY, "max_tokens": 6}}, record=["answers", "messages"])
 case("a conversation forgotten", "conversation", "tiny", {"system": "Be brief.", "turns": ["the low"], "options": {**GREEDY, "max_tokens": 4}, "reset": True},
      {"messages": [{"role": "system", "content": "Be brief."}]}, record=["answers"])
+case("a system message with a NUL", "conversation", "tiny", {"system": "Be\0brief.", "turns": []}, error("bad_input", "NUL"))
 case("a conversation that is none", "conversation", "tiny", {"messages": [{"content": "x"}], "turns": []}, error("bad_input", "role"))
 case("busy", "busy", "tiny", {"prompt": "the low", "options": {**GREEDY, "max_tokens": 4}},
      {"inner": error("busy", "busy"), "outer": {"finish_reason": "length", "generated_tokens": 4}})
@@ -173,6 +178,7 @@ case("200 cycles", "cycles", "tiny", {"count": 200, "prompt": "the low", "option
 
 case("log-likelihoods", "score", "tiny", {"context": "the low", "continuations": ["er thing", "er", " 42"]}, record=["likelihoods"])
 case("log-likelihoods of tokens", "score_tokens", "tiny", {"tokens": [266, 258, 257, 265], "start": 2}, record=["likelihoods"])
+case("a continuation with a NUL", "score", "tiny", {"context": "the", "continuations": [" low", " l\0w"]}, error("bad_input", "NUL"))
 case("nothing to score", "score", "tiny", {"context": "the", "continuations": [""]}, error("usage"))
 case("scoring from the first token", "score_tokens", "tiny", {"tokens": [266, 258], "start": 0}, error("usage"))
 case("scoring with an encoder", "score", "tiny-encoder", {"context": "the", "continuations": [" cat"]}, error("unsupported", "encoder"))
@@ -186,6 +192,7 @@ case("embeddings of few dimensions", "embed", "tiny-encoder", {"texts": ["the su
 case("embeddings with a prefix", "embed", "tiny-encoder", {"texts": ["the sun rose"], "options": {"prefix": "a dog: "}}, record=["beginnings", "prompt_tokens"])
 case("too many dimensions", "embed", "tiny-encoder", {"texts": ["x"], "options": {"dimensions": 33}}, error("usage", "33"))
 long_text = "the cat sat on the mat under the moon " * 12
+case("embeddings of a text with a NUL", "embed", "tiny-encoder", {"texts": ["the\0cat", "the"]}, record=["beginnings", "prompt_tokens"])
 case("a long text refused", "embed", "tiny-encoder", {"texts": [long_text]}, error("too_long", "64"))
 case("a long text cut short", "embed", "tiny-encoder", {"texts": [long_text], "options": {"long_text": "truncate"}}, {"lengths": [1.0]}, record=["beginnings"])
 case("a long text's mean", "embed", "tiny-encoder", {"texts": [long_text, "the cat"], "options": {"long_text": "mean"}}, {"lengths": [1.0, 1.0]}, record=["beginnings"])

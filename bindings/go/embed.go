@@ -55,8 +55,9 @@ func (m *Model) Embed(ctx context.Context, texts []string, options *EmbedOptions
 		if o.dimensions = numbers.unsigned("dimensions", options.Dimensions); numbers.err != nil {
 			return nil, numbers.err
 		}
-		if options.Prefix != "" {
-			o.prefix = k.text(options.Prefix)
+		var err error
+		if o.prefix, err = k.terminated("prefix", options.Prefix); err != nil {
+			return nil, err
 		}
 		o.long_text, o.normalise = C.int32_t(options.LongText), flag(!options.NoNormalise)
 		if heard.hear = options.OnProgress; heard.hear != nil {
@@ -104,9 +105,16 @@ func (m *Model) Score(ctx context.Context, text string, continuations []string) 
 	defer runtime.KeepAlive(m)
 	k := memory{}
 	defer k.free()
+	if err := whole("a continuation", continuations...); err != nil {
+		return nil, err
+	}
+	before, err := k.terminated("the context", text)
+	if err != nil {
+		return nil, err
+	}
 	out := (*C.hearth_likelihood)(k.array(len(continuations)+1, C.sizeof_hearth_likelihood))
-	err := scoring(ctx, &k, func(o *C.hearth_score_options, fault **C.hearth_error) C.hearth_status {
-		return C.hearth_score(m.handle, k.text(text), k.texts(continuations), C.size_t(len(continuations)), o, out, fault)
+	err = scoring(ctx, &k, func(o *C.hearth_score_options, fault **C.hearth_error) C.hearth_status {
+		return C.hearth_score(m.handle, before, k.texts(continuations), C.size_t(len(continuations)), o, out, fault)
 	})
 	if err != nil {
 		return nil, err
@@ -123,9 +131,14 @@ func (m *Model) ScoreTokens(ctx context.Context, tokens []Token, from int) (Like
 	defer runtime.KeepAlive(m)
 	k := memory{}
 	defer k.free()
+	numbers := numbers{}
+	start := numbers.unsigned("from", from)
+	if numbers.err != nil {
+		return Likelihood{}, numbers.err
+	}
 	var out C.hearth_likelihood
 	err := scoring(ctx, &k, func(o *C.hearth_score_options, fault **C.hearth_error) C.hearth_status {
-		return C.hearth_score_tokens(m.handle, k.tokens(tokens), C.size_t(len(tokens)), C.size_t(from), o, &out, fault)
+		return C.hearth_score_tokens(m.handle, k.tokens(tokens), C.size_t(len(tokens)), C.size_t(start), o, &out, fault)
 	})
 	return likelihood(out), err
 }

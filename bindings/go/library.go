@@ -13,6 +13,7 @@ import "C"
 
 import (
 	"encoding/json"
+	"strings"
 	"unsafe"
 )
 
@@ -46,6 +47,10 @@ func ActiveCPULevel() (string, error) {
 func RenderTemplate(source string, context any) (string, error) {
 	m := memory{}
 	defer m.free()
+	template, err := m.terminated("source", source)
+	if err != nil {
+		return "", err
+	}
 	text, err := m.json(context)
 	if err != nil {
 		return "", err
@@ -53,7 +58,7 @@ func RenderTemplate(source string, context any) (string, error) {
 	var out *C.char
 	var length C.size_t
 	var fault *C.hearth_error
-	status := C.hearth_render_template(m.text(source), text, &out, &length, &fault)
+	status := C.hearth_render_template(template, text, &out, &length, &fault)
 	return take(out, length), check(status, fault)
 }
 
@@ -86,6 +91,23 @@ func (m *memory) array(count int, size uintptr) unsafe.Pointer {
 	return m.keep(C.calloc(C.size_t(count), C.size_t(size)))
 }
 
+// whole refuses what the library, which reads up to a NUL, would cut short.
+func whole(what string, texts ...string) error {
+	for _, text := range texts {
+		if strings.IndexByte(text, 0) >= 0 {
+			return &Error{Status: BadInput, Message: what + " holds a NUL"}
+		}
+	}
+	return nil
+}
+
+func (m *memory) terminated(what, text string) (*C.char, error) {
+	if err := whole(what, text); err != nil {
+		return nil, err
+	}
+	return m.text(text), nil
+}
+
 func (m *memory) texts(texts []string) **C.char {
 	array := (**C.char)(m.array(len(texts), unsafe.Sizeof((*C.char)(nil))))
 	for i, text := range texts {
@@ -109,7 +131,7 @@ func (m *memory) json(value any) (*C.char, error) {
 		return nil, nil
 	}
 	if raw, is := value.(json.RawMessage); is {
-		return m.text(string(raw)), nil // the library says what is wrong with it
+		return m.terminated("the JSON", string(raw)) // the library says what else is wrong with it
 	}
 	raw, err := json.Marshal(value)
 	if err != nil {

@@ -12,6 +12,7 @@ import "C"
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"runtime"
 	"runtime/cgo"
 	"unsafe"
@@ -89,8 +90,12 @@ func Open(ctx context.Context, path string, options *ModelOptions) (*Model, erro
 	}
 	defer stop.close()
 	o.cancellation = stop.handle
+	at, err := m.terminated("the path", path)
+	if err != nil {
+		return nil, err
+	}
 	model := &Model{}
-	err = check(C.hearth_model_open(m.text(path), o, &model.handle, &fault), fault)
+	err = check(C.hearth_model_open(at, o, &model.handle, &fault), fault)
 	if heard.panic != nil {
 		C.hearth_model_close(model.handle)
 		panic(heard.panic)
@@ -149,9 +154,13 @@ func (m *Model) Metadata(key string) (json.RawMessage, error) {
 	defer runtime.KeepAlive(m)
 	k := memory{}
 	defer k.free()
+	name, err := k.terminated("the key", key)
+	if err != nil {
+		return nil, err
+	}
 	var out *C.char
 	var fault *C.hearth_error
-	if err := check(C.hearth_model_metadata_get(m.handle, k.text(key), &out, &fault), fault); err != nil {
+	if err := check(C.hearth_model_metadata_get(m.handle, name, &out, &fault), fault); err != nil {
 		return nil, err
 	}
 	defer C.hearth_free(unsafe.Pointer(out))
@@ -161,9 +170,14 @@ func (m *Model) Metadata(key string) (json.RawMessage, error) {
 // MetadataSummary is all metadata as one JSON object; arrays of more than mostElements are {"length", "first"}; 0: whole.
 func (m *Model) MetadataSummary(mostElements int) (json.RawMessage, error) {
 	defer runtime.KeepAlive(m)
+	numbers := numbers{}
+	most := numbers.unsigned("most_elements", mostElements)
+	if numbers.err != nil {
+		return nil, numbers.err
+	}
 	var out *C.char
 	var fault *C.hearth_error
-	if err := check(C.hearth_model_metadata_json(m.handle, C.size_t(mostElements), &out, &fault), fault); err != nil {
+	if err := check(C.hearth_model_metadata_json(m.handle, C.size_t(most), &out, &fault), fault); err != nil {
 		return nil, err
 	}
 	defer C.hearth_free(unsafe.Pointer(out))
@@ -278,8 +292,17 @@ func flag(on bool) C.int32_t {
 type numbers struct{ err error }
 
 func (n *numbers) unsigned(name string, value int) C.uint32_t {
-	if (value < 0 || int64(value) > 1<<32-1) && n.err == nil {
-		n.err = &Error{Status: Usage, Message: name + " is out of range"}
-	}
+	n.within(name, value, 0, 1<<32-1)
 	return C.uint32_t(value)
+}
+
+func (n *numbers) signed(name string, value int) C.int32_t {
+	n.within(name, value, -1<<31, 1<<31-1)
+	return C.int32_t(value)
+}
+
+func (n *numbers) within(name string, value int, low, high int64) {
+	if (int64(value) < low || int64(value) > high) && n.err == nil {
+		n.err = &Error{Status: Usage, Message: fmt.Sprintf("%s is %d, take %d to %d", name, value, low, high)}
+	}
 }

@@ -90,21 +90,56 @@ func TestStreamLeftEarlyStopsTheModel(t *testing.T) {
 
 func TestAPanicInACallbackComesOutOfTheCall(t *testing.T) {
 	s := session(t, tiny(t))
-	defer func() {
-		if recover() != "mine" {
-			t.Fatal("the panic was lost")
-		}
+	mine := []hearth.Option{hearth.MaxTokens(5), hearth.OnPiece(func(hearth.Piece) bool { panic("mine") })}
+	for _, call := range []func(){
+		func() { s.Complete(context.Background(), "the low", mine...) },
+		func() { s.StreamComplete(context.Background(), "the low", mine...).Result() },
+	} {
+		func() {
+			defer func() {
+				if recover() != "mine" {
+					t.Error("the panic was lost")
+				}
+			}()
+			call()
+		}()
 		if _, err := s.Complete(context.Background(), "the low", hearth.MaxTokens(2)); err != nil {
 			t.Fatal(err)
 		}
-	}()
-	s.Complete(context.Background(), "the low", hearth.MaxTokens(5), hearth.OnPiece(func(hearth.Piece) bool { panic("mine") }))
+	}
 }
 
-func TestNumbersThatDoNotFit(t *testing.T) {
-	s := session(t, tiny(t))
-	var fault *hearth.Error
-	if _, err := s.Complete(context.Background(), "x", hearth.MaxTokens(-1)); !errors.As(err, &fault) || fault.Status != hearth.Usage {
-		t.Fatal(err)
+func TestWhatDoesNotFit(t *testing.T) {
+	model := tiny(t)
+	s := session(t, model)
+	complete := func(option hearth.Option) error {
+		_, err := s.Complete(context.Background(), "x", hearth.MaxTokens(1), option)
+		return err
+	}
+	_, summary := model.MetadataSummary(-1)
+	_, score := model.ScoreTokens(context.Background(), []hearth.Token{1, 2}, -1)
+	for i, err := range []error{complete(hearth.MaxTokens(-1)), complete(hearth.TopK(1 << 40)), complete(hearth.PenaltyWindow(-1 << 40)), summary, score} {
+		var fault *hearth.Error
+		if !errors.As(err, &fault) || fault.Status != hearth.Usage {
+			t.Fatal(i, err)
+		}
+	}
+}
+
+func TestTextsAreNotCutAtANul(t *testing.T) {
+	model := tiny(t)
+	s := session(t, model)
+	_, open := hearth.Open(context.Background(), os.Getenv("HEARTH_CONFORMANCE")+"/tiny.gguf\x00x", nil)
+	_, key := model.Metadata("general.name\x00x")
+	_, adapter := model.OpenAdapter(os.Getenv("HEARTH_CONFORMANCE") + "/tiny-adapter.gguf\x00x")
+	_, template := hearth.RenderTemplate("a\x00{{", map[string]any{})
+	_, stop := s.Complete(context.Background(), "x", hearth.Stop("a\x00b"))
+	_, before := model.Score(context.Background(), "a\x00b", []string{"c"})
+	_, after := model.Score(context.Background(), "a", []string{"c\x00d"})
+	for i, err := range []error{open, key, adapter, template, stop, before, after, s.SetSystem("a\x00b")} {
+		var fault *hearth.Error
+		if !errors.As(err, &fault) || fault.Status != hearth.BadInput {
+			t.Fatal(i, err)
+		}
 	}
 }

@@ -37,7 +37,7 @@ func Temperature(t float32) Option {
 
 // TopK draws from the so many likeliest; 0: all.
 func TopK(k int) Option {
-	return with(func(_ *numbers, o *C.hearth_generation_options) { o.top_k = C.int32_t(k) })
+	return with(func(n *numbers, o *C.hearth_generation_options) { o.top_k = n.signed("top_k", k) })
 }
 
 // TopP draws from the likeliest that make up so much; 1: all.
@@ -72,7 +72,9 @@ func PresencePenalty(p float32) Option {
 
 // PenaltyWindow is how many last tokens penalties look at; -1: all.
 func PenaltyWindow(tokens int) Option {
-	return with(func(_ *numbers, o *C.hearth_generation_options) { o.penalty_window = C.int32_t(tokens) })
+	return with(func(n *numbers, o *C.hearth_generation_options) {
+		o.penalty_window = n.signed("penalty_window", tokens)
+	})
 }
 
 // Seed draws the same answer again; 0: a new one each time.
@@ -126,7 +128,13 @@ func (s *settings) fill(m *memory) (*C.hearth_generation_options, error) {
 	for _, set := range s.set {
 		set(&numbers, o)
 	}
-	err := numbers.err
+	if numbers.err != nil {
+		return nil, numbers.err
+	}
+	err := whole("stop", s.stop...)
+	if err != nil {
+		return nil, err
+	}
 	o.stop, o.stop_count = m.texts(s.stop), C.size_t(len(s.stop))
 	array := (*C.hearth_logit_bias)(m.array(len(s.bias), C.sizeof_hearth_logit_bias))
 	o.logit_bias, o.logit_bias_count = array, C.size_t(len(s.bias))
@@ -136,7 +144,9 @@ func (s *settings) fill(m *memory) (*C.hearth_generation_options, error) {
 		i++
 	}
 	if s.grammar != nil {
-		o.grammar = m.text(*s.grammar)
+		if o.grammar, err = m.terminated("grammar", *s.grammar); err != nil {
+			return nil, err
+		}
 	}
 	for _, one := range []struct {
 		field **C.char
@@ -146,5 +156,5 @@ func (s *settings) fill(m *memory) (*C.hearth_generation_options, error) {
 			return nil, err
 		}
 	}
-	return o, numbers.err
+	return o, nil
 }

@@ -181,8 +181,12 @@ func (s *Session) SetSystem(text string) error {
 	defer runtime.KeepAlive(s)
 	m := memory{}
 	defer m.free()
+	system, err := m.terminated("the system message", text)
+	if err != nil {
+		return err
+	}
 	var fault *C.hearth_error
-	return check(C.hearth_session_set_system(s.handle, m.text(text), &fault), fault)
+	return check(C.hearth_session_set_system(s.handle, system, &fault), fault)
 }
 
 // Reset forgets the conversation; its system message stays.
@@ -200,9 +204,13 @@ func (m *Model) OpenAdapter(path string) (*Adapter, error) {
 	defer runtime.KeepAlive(m)
 	k := memory{}
 	defer k.free()
+	at, err := k.terminated("the path", path)
+	if err != nil {
+		return nil, err
+	}
 	a := &Adapter{}
 	var fault *C.hearth_error
-	if err := check(C.hearth_adapter_open(m.handle, k.text(path), &a.handle, &fault), fault); err != nil {
+	if err := check(C.hearth_adapter_open(m.handle, at, &a.handle, &fault), fault); err != nil {
 		return nil, err
 	}
 	runtime.SetFinalizer(a, (*Adapter).Close)

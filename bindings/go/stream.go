@@ -11,9 +11,13 @@ type Stream struct {
 	piece  Piece
 	result *Result
 	err    error
+	panic  any // of OnPiece
 }
 
 func stream(ctx context.Context, options []Option, run func(context.Context, ...Option) (*Result, error)) *Stream {
+	if ctx == nil {
+		ctx = context.Background()
+	}
 	ctx, cancel := context.WithCancel(ctx)
 	s := &Stream{pieces: make(chan Piece), done: make(chan struct{}), cancel: cancel}
 	own := settings{}
@@ -34,6 +38,7 @@ func stream(ctx context.Context, options []Option, run func(context.Context, ...
 	go func() {
 		defer close(s.done)
 		defer close(s.pieces)
+		defer func() { s.panic = recover() }() // it is the reader's, not the process's
 		s.result, s.err = run(ctx, append(options[:len(options):len(options)], OnPiece(hear))...)
 	}()
 	return s
@@ -68,12 +73,15 @@ func (s *Stream) Next() bool {
 // Piece is the one that Next found.
 func (s *Stream) Piece() Piece { return s.piece }
 
-// Result waits for the end: the whole answer, or what went wrong.
+// Result waits for the end: the whole answer, or what went wrong. It panics with what OnPiece panicked with.
 func (s *Stream) Result() (*Result, error) {
 	for range s.pieces {
 	}
 	<-s.done
 	s.cancel()
+	if s.panic != nil {
+		panic(s.panic)
+	}
 	return s.result, s.err
 }
 

@@ -27,8 +27,9 @@
  * Closing. A close function returns at once and is harmless for NULL and for what is closed. A call that still uses the
  *   handle in another thread ends safely. Sessions and adapters keep what they need of their model, which leaves memory
  *   with the last of them.
- * Text. UTF-8. Where a `length` (in bytes) follows, HEARTH_NUL_TERMINATED may be given; other texts, paths and JSON
- *   are NUL-terminated. Text that the library returns is valid UTF-8 unless its function says otherwise, ends with a
+ * Fork. Handles stay with the process that opened them: in one forked from it they give HEARTH_USAGE. It may open its
+ * own. Text. UTF-8. Where a `length` (in bytes) follows, HEARTH_NUL_TERMINATED may be given; other texts, paths and
+ * JSON are NUL-terminated. Text that the library returns is valid UTF-8 unless its function says otherwise, ends with a
  *   NUL that its length does not count, and belongs to the caller: hearth_free.
  * Structs. The caller sets struct_size to the sizeof its own struct; later versions of the library add fields at the
  *   end and know by it which ones the caller has. The _init functions set it, and every default. A size that this
@@ -399,7 +400,8 @@ HEARTH_API hearth_status hearth_session_messages(hearth_session* session, char**
 
 /* Replaces the conversation, system message and all: a JSON array as hearth_session_messages gives it, or with
  * whatever else the template reads (to add the result of a tool, say). HEARTH_BAD_INPUT where it is none. */
-HEARTH_API hearth_status hearth_session_set_messages(hearth_session* session, const char* json, hearth_error** error);
+HEARTH_API hearth_status hearth_session_set_messages(hearth_session* session, const char* messages,
+                                                     hearth_error** error);
 
 /* Forgets the conversation (its system message stays) and all that was computed. */
 HEARTH_API hearth_status hearth_session_reset(hearth_session* session, hearth_error** error);

@@ -1,5 +1,6 @@
 #include "base/thread_pool.h"
 
+#include <fmt/format.h>
 #include <sched.h>
 
 #include <condition_variable>
@@ -7,6 +8,7 @@
 #include <mutex>
 #include <set>
 #include <string>
+#include <system_error>
 #include <thread>
 #include <vector>
 
@@ -79,18 +81,29 @@ struct ThreadPool::State {
       wake.notify_all();
     }
   }
+
+  void finish() {
+    stop.store(true, std::memory_order_relaxed);
+    start();
+    for (std::thread& thread : threads) thread.join();
+  }
 };
 
 ThreadPool::ThreadPool(std::size_t threads)
     : size_(threads == 0 ? physical_cores() : threads), state_(std::make_unique<State>()) {
-  for (std::size_t index = 1; index < size_; ++index)
-    state_->threads.emplace_back([state = state_.get(), index, size = size_] { state->work(index, size); });
+  try {
+    for (std::size_t index = 1; index < size_; ++index)
+      state_->threads.emplace_back([state = state_.get(), index, size = size_] { state->work(index, size); });
+  } catch (const std::system_error&) {
+    state_->finish();
+    throw Error(Code::out_of_memory,
+                fmt::format("the system gives no more than {} of {} threads", state_->threads.size() + 1, size_), {},
+                "ask for fewer");
+  }
 }
 
 ThreadPool::~ThreadPool() {
-  state_->stop.store(true, std::memory_order_relaxed);
-  state_->start();
-  for (std::thread& thread : state_->threads) thread.join();
+  state_->finish();
 }
 
 void ThreadPool::run_erased(Erased call, void* self) {

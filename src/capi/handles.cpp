@@ -1,9 +1,11 @@
 #include "capi/handles.h"
 
 #include <fmt/format.h>
+#include <pthread.h>
 
 #include <cstdint>
 #include <mutex>
+#include <new>
 #include <shared_mutex>
 #include <unordered_map>
 
@@ -15,16 +17,33 @@ namespace {
 // that look at it see no pointer of theirs.
 constexpr std::uintptr_t base = 0x10000, step = 16;
 
+using Objects = std::unordered_map<std::uintptr_t, std::shared_ptr<void>>;
+
 struct Table {
   std::shared_mutex mutex;
   std::uintptr_t next = base;
-  std::unordered_map<std::uintptr_t, std::shared_ptr<void>> objects;
+  std::uintptr_t first = base;  // below it: of the process that this one was forked from
+  Objects* objects = new Objects;
+
+  Table();
 };
 
 // Never destroyed: finalizers of garbage-collected languages may close handles while the process ends.
 Table& table() {
   static Table& one = *new Table;
   return one;
+}
+
+// Threads stay behind when a process forks, and whoever waits for one in the child waits for ever. So what the parent
+// had open is neither used there nor destroyed. A lock belongs to the parent's thread: the child has a new one.
+Table::Table() {
+  pthread_atfork([] { table().mutex.lock(); }, [] { table().mutex.unlock(); },
+                 [] {
+                   Table& all = table();
+                   new (&all.mutex) std::shared_mutex;
+                   all.first = all.next;
+                   all.objects = new Objects;
+                 });
 }
 
 const char* name(Kind kind) {
@@ -47,7 +66,7 @@ void* add_handle(Kind kind, std::shared_ptr<void> object) {
   Table& all = table();
   const std::unique_lock lock(all.mutex);
   const std::uintptr_t number = all.next + std::uintptr_t(kind);
-  all.objects.emplace(number, std::move(object));
+  all.objects->emplace(number, std::move(object));
   all.next += step;
   return reinterpret_cast<void*>(number);
 }
@@ -62,8 +81,11 @@ std::shared_ptr<void> find_handle(Kind kind, const void* handle) {
   if (!issued) throw Misuse(HEARTH_USAGE, fmt::format("the {} is not a handle of this library", name(kind)));
   if (Kind(low) != kind)
     throw Misuse(HEARTH_USAGE, fmt::format("a handle of kind {} was given for a {}", name(Kind(low)), name(kind)));
-  const auto found = all.objects.find(number);
-  if (found == all.objects.end()) throw Misuse(HEARTH_CLOSED, fmt::format("the {} is closed", name(kind)));
+  if (number < all.first)
+    throw Misuse(HEARTH_USAGE,
+                 fmt::format("the {} was opened before the process forked, open it in this one", name(kind)));
+  const auto found = all.objects->find(number);
+  if (found == all.objects->end()) throw Misuse(HEARTH_CLOSED, fmt::format("the {} is closed", name(kind)));
   return found->second;
 }
 
@@ -72,10 +94,10 @@ std::shared_ptr<void> remove_handle(Kind kind, const void* handle) noexcept {
   if (number % step != std::uintptr_t(kind)) return nullptr;
   Table& all = table();
   const std::unique_lock lock(all.mutex);
-  const auto found = all.objects.find(number);
-  if (found == all.objects.end()) return nullptr;
+  const auto found = all.objects->find(number);
+  if (found == all.objects->end()) return nullptr;
   std::shared_ptr<void> object = std::move(found->second);
-  all.objects.erase(found);
+  all.objects->erase(found);
   return object;
 }
 

@@ -102,10 +102,10 @@ hearth_status hearth_session_messages(hearth_session* session, char** json, hear
   });
 }
 
-hearth_status hearth_session_set_messages(hearth_session* session, const char* json, hearth_error** error) {
+hearth_status hearth_session_set_messages(hearth_session* session, const char* messages, hearth_error** error) {
   return guard(error, [&] {
     Session::Use use(get(session));
-    use.chat().set_messages(capi::json(json, nlohmann::json::value_t::array, "json"));
+    use.chat().set_messages(capi::json(messages, nlohmann::json::value_t::array, "messages"));
   });
 }
 

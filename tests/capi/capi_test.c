@@ -3,6 +3,8 @@
 #include <hearth/hearth.h>
 #include <pthread.h>
 #include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "check.h"
 
@@ -372,6 +374,28 @@ static void test_adapters(void) {
   hearth_model_close(other);
 }
 
+/* Threads stay behind in a fork: what was open is refused there, and closing it or leaving the process waits for none.
+ */
+static void test_forked(void) {
+  hearth_model* model = open_model("tiny");
+  hearth_session* session = open_session(model);
+  hearth_session* another = NULL;
+  hearth_result* result = NULL;
+  int ended = -1;
+  const pid_t child = fork();
+  if (child == 0) {
+    CHECK_STATUS(HEARTH_USAGE, hearth_session_complete(session, "x", 1, NULL, NULL, NULL, &result, &error));
+    CHECK_STATUS(HEARTH_USAGE, hearth_session_open(model, NULL, &another, &error));
+    hearth_session_cancel(session);
+    hearth_session_close(session);
+    hearth_model_close(model);
+    _exit(checks_failed != 0);
+  }
+  CHECK(waitpid(child, &ended, 0) == child && ended == 0);
+  hearth_session_close(session);
+  hearth_model_close(model);
+}
+
 int main(int argc, char** argv) {
   if (argc != 2) return 2;
   folder = argv[1];
@@ -386,6 +410,7 @@ int main(int argc, char** argv) {
   test_threads();
   test_cancelled_from_another_thread();
   test_adapters();
+  test_forked();
   if (checks_failed == 0) printf("capi: all checks hold\n");
   return checks_failed != 0;
 }

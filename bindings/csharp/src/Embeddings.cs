@@ -72,7 +72,7 @@ namespace OpenHearth
         public Embeddings Embed(IEnumerable<string> texts, EmbedOptions options = null, CancellationToken cancellation = default(CancellationToken))
         {
             if (texts == null) throw HearthException.Usage("texts is null");
-            var bytes = texts.Select(Utf8.Text).ToArray();
+            var bytes = texts.Select(text => Utf8.Text(text, "a text")).ToArray();
             using (var memory = new Memory())
             using (var heard = new Listener<double>(options?.OnProgress))
             using (var stop = new Cancellation(cancellation))

@@ -33,7 +33,7 @@ namespace OpenHearth
         /// <summary>Continues a text as it stands, without a template.</summary>
         public Result Complete(string prompt, GenerationOptions options = null, CancellationToken cancellation = default(CancellationToken))
         {
-            var text = Utf8.Text(prompt);
+            var text = Utf8.Text(prompt, "prompt");
             return Generate(options, cancellation, (ref Native.GenerationOptions o, Native.OnPiece hear, IntPtr user, out IntPtr result, out IntPtr error) =>
                 Native.hearth_session_complete(Self, text, Utf8.Length(text), ref o, hear, user, out result, out error));
         }
@@ -63,7 +63,7 @@ namespace OpenHearth
         /// <summary>Adds a user's message to the session's conversation, answers it and adds the answer.</summary>
         public Result Say(string text, GenerationOptions options = null, CancellationToken cancellation = default(CancellationToken))
         {
-            var bytes = Utf8.Text(text);
+            var bytes = Utf8.Text(text, "text");
             return Generate(options, cancellation, (ref Native.GenerationOptions o, Native.OnPiece hear, IntPtr user, out IntPtr result, out IntPtr error) =>
                 Native.hearth_session_say(Self, bytes, Utf8.Length(bytes), ref o, hear, user, out result, out error));
         }

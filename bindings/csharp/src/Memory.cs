@@ -9,22 +9,22 @@ namespace OpenHearth
     /// <summary>Text between .NET and C.</summary>
     internal static class Utf8
     {
-        /// <summary>UTF-8 and a NUL; null of null. For calls that are told the length: <see cref="Length"/>.</summary>
-        internal static byte[] Text(string text)
+        /// <summary>UTF-8 and a NUL, for calls that are told the length: <see cref="Length"/>.</summary>
+        internal static byte[] Text(string text, string name)
         {
-            if (text == null) return null;
+            if (text == null) throw HearthException.Usage(name + " is null");
             var bytes = new byte[Encoding.UTF8.GetByteCount(text) + 1];
             Encoding.UTF8.GetBytes(text, 0, text.Length, bytes, 0);
             return bytes;
         }
 
-        internal static UIntPtr Length(byte[] text) { return (UIntPtr)(text == null ? 0 : (ulong)text.Length - 1); }
+        internal static UIntPtr Length(byte[] text) { return (UIntPtr)((ulong)text.Length - 1); }
 
-        /// <summary>The same for calls that read to the first NUL: one inside would cut the text short.</summary>
+        /// <summary>The same for calls that read to the first NUL: one inside would cut the text short. Null of null.</summary>
         internal static byte[] Whole(string text, string name)
         {
-            if (text != null && text.IndexOf('\0') >= 0) throw HearthException.Usage(name + " has a NUL in it");
-            return Text(text);
+            if (text != null && text.IndexOf('\0') >= 0) throw new HearthException(Status.BadInput, name + " has a NUL in it");
+            return text == null ? null : Text(text, name);
         }
 
         internal static byte[] Bytes(IntPtr memory, UIntPtr length)

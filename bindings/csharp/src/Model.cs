@@ -94,7 +94,7 @@ namespace OpenHearth
         /// <param name="parseSpecial">"&lt;|im_end|&gt;" in the text is that token, not its letters.</param>
         public int[] Tokenize(string text, bool addSpecial = true, bool parseSpecial = false)
         {
-            var bytes = Utf8.Text(text);
+            var bytes = Utf8.Text(text, "text");
             HearthException.Check(Native.hearth_tokenize(Self, bytes, Utf8.Length(bytes), Flags(addSpecial, parseSpecial),
                 out var tokens, out var count, out var error), error);
             try { return Utf8.Tokens(tokens, count); }
@@ -104,7 +104,7 @@ namespace OpenHearth
         /// <summary>How many they are.</summary>
         public int CountTokens(string text, bool addSpecial = true, bool parseSpecial = false)
         {
-            var bytes = Utf8.Text(text);
+            var bytes = Utf8.Text(text, "text");
             HearthException.Check(Native.hearth_count_tokens(Self, bytes, Utf8.Length(bytes), Flags(addSpecial, parseSpecial),
                 out var count, out var error), error);
             return checked((int)(ulong)count);

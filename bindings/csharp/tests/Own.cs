@@ -173,6 +173,8 @@ static class Own
         Throws(Status.Usage, "", () => Model.Open(null));
         Throws(Status.Usage, "", () => model.Metadata(null));
         Throws(Status.Usage, "", () => model.Embed(null));
+        Throws(Status.Usage, "", () => model.Embed(new string[] { null }));
+        Throws(Status.Usage, "", () => model.Tokenize(null));
         Throws(Status.Usage, "", () => model.Score(null, new[] { "x" }));
         Throws(Status.Usage, "", () => model.Score("x", null));
         Throws(Status.Usage, "", () => model.Score("x", new string[] { null }));
@@ -183,6 +185,8 @@ static class Own
         using (var session = New())
         {
             Throws(Status.Usage, "", () => session.CompleteTokens(null));
+            Throws(Status.Usage, "", () => session.Complete(null));
+            Throws(Status.Usage, "", () => session.Say(null));
             Throws(Status.Usage, "", () => session.Chat((string)null));
             Throws(Status.Usage, "", () => session.SetMessages((string)null));
             Throws(Status.Usage, "", () => session.Complete("x", new GenerationOptions { Stop = new string[] { null } }));
@@ -195,10 +199,10 @@ static class Own
         using (var session = New())
         {
             Throws(Status.Usage, "max_tokens", () => session.Complete("x", new GenerationOptions { MaxTokens = -1 }));
-            Throws(Status.Usage, "grammar", () => session.Complete("x", new GenerationOptions { Grammar = "root ::= \"\0\"" }));
+            Throws(Status.BadInput, "grammar", () => session.Complete("x", new GenerationOptions { Grammar = "root ::= \"\0\"" }));
             Throws(Status.Usage, "scales", () => session.SetAdapters(new Adapter[0], new[] { 1f }));
         }
-        Throws(Status.Usage, "path", () => Model.Open("a\0b"));
+        Throws(Status.BadInput, "path", () => Model.Open("a\0b"));
         Is(Operations.ModelOf("tiny").Tokenize("\ud800", false).Length == 3, "half a surrogate is U+FFFD");
     }
 

@@ -3,10 +3,11 @@ import ctypes
 import os
 import pathlib
 import sys
+import weakref
 from ctypes import (CFUNCTYPE, POINTER, Structure, byref, c_char_p, c_double, c_float, c_int, c_int32, c_size_t, c_uint32,
                     c_uint64, c_void_p, sizeof)
 
-from .errors import BY_STATUS, InternalError
+from .errors import BY_STATUS, BadInputError, InternalError
 
 NUL_TERMINATED = c_size_t(-1).value
 NO_TOKEN = -1
@@ -43,9 +44,13 @@ class LogitBias(Structure):
     _fields_ = [("token", c_int32), ("bias", c_float)]
 
 
+# Pointers' types are made once: ctypes makes others of the same name when a second interpreter of the process imports it.
+Texts, LogitBiases = POINTER(c_char_p), POINTER(LogitBias)
+
+
 class GenerationOptions(Structure):
-    _fields_ = [("struct_size", c_size_t), ("seed", c_uint64), ("stop", POINTER(c_char_p)), ("stop_count", c_size_t),
-                ("logit_bias", POINTER(LogitBias)), ("logit_bias_count", c_size_t), ("grammar", c_char_p),
+    _fields_ = [("struct_size", c_size_t), ("seed", c_uint64), ("stop", Texts), ("stop_count", c_size_t),
+                ("logit_bias", LogitBiases), ("logit_bias_count", c_size_t), ("grammar", c_char_p),
                 ("json_schema", c_char_p), ("tools", c_char_p), ("template_variables", c_char_p), ("cancellation", c_void_p),
                 ("max_tokens", c_uint32), ("top_k", c_int32), ("temperature", c_float), ("top_p", c_float),
                 ("min_p", c_float), ("typical_p", c_float), ("repeat_penalty", c_float), ("frequency_penalty", c_float),
@@ -79,8 +84,9 @@ class Likelihood(Structure):
     _fields_ = [("log_likelihood", c_double), ("token_count", c_uint32), ("greedy", c_int32)]
 
 
+Tokens, ResultPointer, EmbeddingsPointer = POINTER(c_int32), POINTER(Result), POINTER(Embeddings)
 _handle, _text, _size = c_void_p, c_char_p, c_size_t
-_generation = [POINTER(GenerationOptions), OnPiece, c_void_p, POINTER(POINTER(Result))]
+_generation = [POINTER(GenerationOptions), OnPiece, c_void_p, POINTER(ResultPointer)]
 
 # Arguments of the functions that give a status, without the error at their end.
 _CALLS = {
@@ -207,8 +213,14 @@ def encode(text, what="the text"):
 def terminated(text, what="the text"):
     raw = encode(text, what)
     if b"\0" in raw:
-        from .errors import BadInputError
         raise BadInputError(f"{what} holds a NUL")
+    return raw
+
+
+def path(given):
+    raw = os.fsencode(given)
+    if b"\0" in raw:
+        raise BadInputError("the path holds a NUL")
     return raw
 
 
@@ -216,3 +228,14 @@ def initialised(struct, init):
     options = struct()
     call(init, byref(options), sizeof(struct))
     return options
+
+
+class Handle:
+    """What the library has open for an object, until it is closed or collected."""
+
+    def __init__(self, handle, close):
+        self._handle = handle
+        self._close = weakref.finalize(self, close, handle)
+
+    def __reduce__(self):
+        raise TypeError(f"a {type(self).__name__} stays in the process that opened it")

@@ -2,6 +2,7 @@
 import ctypes
 import json
 import numbers
+import threading
 
 from . import _library as c
 from .errors import UsageError
@@ -39,6 +40,8 @@ def texts(values, name):
 
 
 def tokens(values):
+    if isinstance(values, (bytes, bytearray)):
+        raise TypeError(f"tokens are ints; a {type(values).__name__} is no text either: decode it")
     values = [integer("a token", value, -2**31, 2**31 - 1) for value in values]
     return (ctypes.c_int32 * len(values))(*values), len(values)
 
@@ -69,13 +72,15 @@ def fill(options, given):
             value = as_json(value, name)
         elif name == "stop":
             value, options.stop_count = texts([value] if isinstance(value, str) else value, name)
-            value = ctypes.cast(value, ctypes.POINTER(ctypes.c_char_p))
+            value = ctypes.cast(value, c.Texts)
         elif name == "logit_bias":
             pairs = [c.LogitBias(integer("a token of logit_bias", token, -2**31, 2**31 - 1), float(bias))
                      for token, bias in dict(value).items()]
             options.logit_bias_count = len(pairs)
-            value = ctypes.cast((c.LogitBias * len(pairs))(*pairs), ctypes.POINTER(c.LogitBias))
+            value = ctypes.cast((c.LogitBias * len(pairs))(*pairs), c.LogitBiases)
         elif name == "cancellation":
+            if not hasattr(value, "cancel"):
+                raise TypeError(f"cancellation is a {type(value).__name__}, not a Cancellation")
             value = value._handle
         setattr(options, name, value)
     return options
@@ -87,11 +92,18 @@ def choice(name, value, known):
     return known[value]
 
 
+def _go_on(*_):
+    return True
+
+
 class Callback:
-    """A Python function called from C. What it raises ends the call and is raised there."""
+    """A Python function called from C. What it raises ends the call and is raised there. The main thread always has one:
+    signals come to Python code only, and Ctrl-C shall stop the call."""
 
     def __init__(self, kind, function):
         self.error = None
+        if function is None and threading.current_thread() is threading.main_thread():
+            function = _go_on
         if function is None:
             self.pointer = kind()
             return

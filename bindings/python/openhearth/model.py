@@ -7,7 +7,6 @@ import dataclasses
 import json
 import os
 import typing
-import weakref
 from ctypes import byref, c_int32, c_size_t, c_void_p, sizeof
 
 from . import _library as c
@@ -23,14 +22,13 @@ Self = typing.TypeVar("Self")
 Json = typing.Any  # what json.dumps takes, or JSON text
 
 
-class Cancellation:
+class Cancellation(c.Handle):
     """A request to stop that any call can be given, before it begins or while it runs, from whatever thread."""
 
     def __init__(self):
         handle = c_void_p()
         c.call("hearth_cancellation_new", byref(handle))
-        self._handle = handle.value
-        self._close = weakref.finalize(self, c.lib.hearth_cancellation_close, self._handle)
+        super().__init__(handle.value, c.lib.hearth_cancellation_close)
 
     def cancel(self) -> None:
         c.lib.hearth_cancel(self._handle)
@@ -94,7 +92,7 @@ class Metadata(collections.abc.Mapping[str, typing.Any]):
         return json.loads(c.take_text(out))
 
 
-class Model:
+class Model(c.Handle):
     """A GGUF model file, opened. Any number of threads may use it.
 
         with Model("model.gguf") as model, model.session() as session:
@@ -119,12 +117,11 @@ class Model:
         self.path = os.fspath(path)
         handle = c_void_p()
         try:
-            c.call("hearth_model_open", os.fsencode(self.path), byref(options), byref(handle))
+            c.call("hearth_model_open", c.path(self.path), byref(options), byref(handle))
         except Exception:
             callback.check()
             raise
-        self._handle = handle.value
-        self._close = weakref.finalize(self, c.lib.hearth_model_close, self._handle)
+        super().__init__(handle.value, c.lib.hearth_model_close)
         callback.check()
 
     def close(self) -> None:
@@ -163,7 +160,7 @@ class Model:
 
     def tokenize(self, text: str, *, add_special: bool = True, parse_special: bool = False) -> list[int]:
         raw = c.encode(text)
-        out, count = ctypes.POINTER(c_int32)(), c_size_t()
+        out, count = c.Tokens(), c_size_t()
         c.call("hearth_tokenize", self._handle, raw, len(raw), _flags(add_special, parse_special), byref(out), byref(count))
         try:
             return out[:count.value] if count.value else []
@@ -217,7 +214,7 @@ class Model:
             options.long_text = _options.choice("long_text", long_text, self.LONG_TEXTS)
         callback = _options.progress(on_progress)
         options.on_progress = callback.pointer
-        out = ctypes.POINTER(c.Embeddings)()
+        out = c.EmbeddingsPointer()
         try:
             c.call("hearth_embed", self._handle, (ctypes.c_char_p * len(raw))(*raw), (c_size_t * len(raw))(*map(len, raw)), len(raw),
                    byref(options), byref(out))
@@ -277,14 +274,13 @@ class Model:
         return Adapter(self, path)
 
 
-class Adapter:
+class Adapter(c.Handle):
     """A LoRA adapter in GGUF, opened for one model."""
 
     def __init__(self, model: Model, path: Path):
         handle = c_void_p()
-        c.call("hearth_adapter_open", model._handle, os.fsencode(path), byref(handle))
-        self._handle = handle.value
-        self._close = weakref.finalize(self, c.lib.hearth_adapter_close, self._handle)
+        c.call("hearth_adapter_open", model._handle, c.path(path), byref(handle))
+        super().__init__(handle.value, c.lib.hearth_adapter_close)
 
     def close(self) -> None:
         """Sessions that use it go on."""

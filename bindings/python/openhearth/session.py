@@ -9,7 +9,7 @@ import queue
 import threading
 import typing
 import weakref
-from ctypes import POINTER, byref, c_float, c_size_t, c_void_p, sizeof, string_at
+from ctypes import byref, c_float, c_size_t, c_void_p, sizeof, string_at
 
 from . import _library as c
 from . import _options
@@ -78,7 +78,7 @@ class Options(typing.TypedDict, total=False):
     on_piece: typing.Callable[[Piece], bool | None] | None
 
 
-class Session:
+class Session(c.Handle):
     """One conversation with a model, and what was computed of it. One call at a time; others get BusyError.
 
     `complete` continues a text (or tokens), `chat` answers a list of messages, `say` goes on with the session's own
@@ -96,8 +96,8 @@ class Session:
         _options.fill(options, {"context_length": context_length})
         handle = c_void_p()
         c.call("hearth_session_open", model._handle, byref(options), byref(handle))
-        self._handle = handle.value
-        self._close = weakref.finalize(self, c.lib.hearth_session_close, self._handle)
+        super().__init__(handle.value, c.lib.hearth_session_close)
+        self._leaving = None  # the thread of a stream that was left, and stops
         if system is not None:
             self.set_system(system)
 
@@ -170,29 +170,35 @@ class Session:
     @property
     def messages(self) -> list[dict[str, typing.Any]]:
         out = c_void_p()
-        c.call("hearth_session_messages", self._handle, byref(out))
+        self._call("hearth_session_messages", byref(out))
         return json.loads(c.take_text(out))
 
     @messages.setter
     def messages(self, messages: Json) -> None:
-        c.call("hearth_session_set_messages", self._handle, _options.as_json(messages, "messages"))
+        self._call("hearth_session_set_messages", _options.as_json(messages, "messages"))
 
     def set_system(self, text: str | None) -> None:
         """The conversation begins with this system message; None or "": with none."""
-        c.call("hearth_session_set_system", self._handle, None if text is None else c.terminated(text, "the system message"))
+        self._call("hearth_session_set_system", None if text is None else c.terminated(text, "the system message"))
 
     def reset(self) -> None:
         """Forgets the conversation; its system message stays."""
-        c.call("hearth_session_reset", self._handle)
+        self._call("hearth_session_reset")
 
     def set_adapters(self, adapters: typing.Iterable[Adapter | tuple[Adapter, float]]) -> None:
         """Adapters, or pairs of one and its scale; an empty list: none."""
         pairs = [entry if isinstance(entry, tuple) else (entry, 1.0) for entry in adapters]
         handles = (c_void_p * len(pairs))(*(adapter._handle for adapter, _ in pairs))
         scales = (c_float * len(pairs))(*(float(scale) for _, scale in pairs))
-        c.call("hearth_session_set_adapters", self._handle, handles, scales, len(pairs))
+        self._call("hearth_session_set_adapters", handles, scales, len(pairs))
 
     # How they are made
+
+    def _call(self, name, *arguments):
+        leaving, self._leaving = self._leaving, None
+        if leaving is not None and leaving is not threading.current_thread():
+            leaving.join()
+        c.call(name, self._handle, *arguments)
 
     @staticmethod
     def _completion(prompt):
@@ -214,9 +220,9 @@ class Session:
             return on_piece(piece) is not False
 
         callback = _options.Callback(c.OnPiece, hear if on_piece else None)
-        out = POINTER(c.Result)()
+        out = c.ResultPointer()
         try:
-            c.call(name, self._handle, *prompt, byref(struct), callback.pointer, None, byref(out))
+            self._call(name, *prompt, byref(struct), callback.pointer, None, byref(out))
         except Exception:
             callback.check()
             raise
@@ -295,7 +301,7 @@ class Stream:
         self._ended = False
         self._thread = threading.Thread(target=self._worker.run, args=(session, name, prompt, on_piece, options),
                                         name="openhearth-stream")
-        self._stop = weakref.finalize(self, _stop, self._worker, session._handle)
+        self._stop = weakref.finalize(self, _stop, self._worker, session, self._thread)
         _running.add(self)
         self._thread.start()
 
@@ -305,9 +311,7 @@ class Stream:
         return self._worker.result if self._ended else None
 
     def cancel(self) -> None:
-        self._worker.stopped = True
-        if self._thread.is_alive():
-            self._session.cancel()
+        _stop(self._worker, self._session, self._thread)
 
     def close(self) -> None:
         """Cancels, and waits for the end."""
@@ -388,6 +392,9 @@ class Stream:
         return self._worker.result
 
 
-def _stop(worker, handle):
+def _stop(worker, session, thread):
+    """The session's next call waits until the thread is done, rather than find the session busy."""
     worker.stopped = True
-    c.lib.hearth_session_cancel(handle)
+    if thread.is_alive():
+        session._leaving = thread
+        session.cancel()

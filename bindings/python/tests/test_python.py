@@ -1,11 +1,14 @@
 """What is Python's own: iterators, event loops, exceptions, collection, the gpt4all classes, the command line, the package."""
 import asyncio
 import contextlib
+import copy
 import gc
 import io
 import os
 import pathlib
+import pickle
 import re
+import signal
 import subprocess
 import sys
 import tempfile
@@ -58,12 +61,66 @@ class Streams(unittest.TestCase):
         gc.collect()
         self.wait_until_free()
 
+    def endless(self):
+        """A session whose answer does not end before it is stopped."""
+        model = open_model("tiny", context_length=500000)
+        self.addCleanup(model.close)
+        session = model.session()
+        self.addCleanup(session.close)
+        return session
+
+    def test_a_left_stream_is_not_in_the_way(self):
+        session = self.endless()
+
+        async def talk():
+            async for _ in session.stream_complete("the low", **GREEDY):
+                break
+            await session.acomplete("the low", max_tokens=2, **GREEDY)
+            with self.assertRaises(asyncio.TimeoutError):
+                await asyncio.wait_for(session.acomplete("the low", **GREEDY), 0.05)
+            await session.acomplete("the low", max_tokens=2, **GREEDY)
+
+        for _ in session.stream_complete("the low", **GREEDY):
+            break
+        session.complete("the low", max_tokens=2, **GREEDY)
+        for _ in session.stream_complete("the low", **GREEDY):
+            break
+        self.assertEqual(session.messages, [])
+        asyncio.run(talk())
+
+    def test_ctrl_c_stops_a_call(self):
+        script = ("import sys; sys.path.insert(0, sys.argv[1]); from conformance import open_model\n"
+                  "session = open_model('tiny', context_length=500000).session()\n"
+                  "print('begins', flush=True)\n"
+                  "session.complete('the low', temperature=0, ignore_end=True)\n")
+        child = subprocess.Popen([sys.executable, "-c", script, str(pathlib.Path(__file__).parent)], stdout=subprocess.PIPE,
+                                 stderr=subprocess.PIPE)
+        child.stdout.readline()
+        child.send_signal(signal.SIGINT)
+        self.assertIn(b"KeyboardInterrupt", child.communicate()[1])
+
+    @unittest.skipUnless(hasattr(os, "fork"), "this system has no fork")
+    def test_a_forked_process_opens_its_own(self):
+        self.session.complete("the low", max_tokens=2, **GREEDY)
+        child = os.fork()
+        if child == 0:
+            status = 1
+            try:
+                with self.assertRaisesRegex(openhearth.UsageError, "forked"):
+                    self.session.complete("the low")
+                self.session.close()
+                with open_model("tiny") as model, model.session() as session:
+                    session.complete("the low", max_tokens=2, **GREEDY)
+                status = 0
+            finally:
+                os._exit(status)
+        self.assertEqual(os.waitpid(child, 0)[1], 0)
+
     def wait_until_free(self):
-        for _ in range(500):
-            if not self.session.busy:
-                return
+        until = time.monotonic() + 100
+        while self.session.busy:
+            self.assertLess(time.monotonic(), until, "the generation goes on")
             time.sleep(0.01)
-        self.fail("the generation goes on")
 
     def test_what_fails_is_raised_by_the_iteration(self):
         self.session.close()
@@ -123,7 +180,7 @@ class Streams(unittest.TestCase):
         script = ("import sys; sys.path.insert(0, sys.argv[1]); from conformance import open_model\n"
                   "session = open_model('tiny', context_length=500000).session()\n"
                   "stream = session.stream_complete('the low', temperature=0, ignore_end=True); next(stream)\n")
-        done = subprocess.run([sys.executable, "-c", script, str(pathlib.Path(__file__).parent)], timeout=60, capture_output=True)
+        done = subprocess.run([sys.executable, "-c", script, str(pathlib.Path(__file__).parent)], timeout=100, capture_output=True)
         self.assertEqual((done.returncode, done.stderr), (0, b""))
 
 
@@ -149,8 +206,12 @@ class Values(unittest.TestCase):
                     session.complete("x", **options)
             with self.assertRaises(openhearth.BadInputError):
                 session.complete("\ud800")
-            with self.assertRaises(TypeError):
-                model.tokenize(b"bytes")
+            for wrong in (lambda: model.tokenize(b"bytes"), lambda: session.complete(b"bytes"), lambda: pickle.dumps(model),
+                          lambda: copy.copy(session), lambda: session.complete("x", cancellation=4)):
+                with self.assertRaises(TypeError):
+                    wrong()
+            with self.assertRaises(openhearth.BadInputError):
+                model.adapter("a\0b")
             with self.assertRaises(ValueError):
                 open_model("tiny", cache_type="f64")
 
@@ -179,13 +240,28 @@ class Values(unittest.TestCase):
             begun = threading.Event()
             thread = threading.Thread(target=lambda: session.complete("the low", on_piece=lambda _: begun.set(), **GREEDY))
             thread.start()
-            begun.wait(30)
+            begun.wait()
             try:
                 with self.assertRaises(openhearth.BusyError):
                     session.complete("x")
             finally:
                 session.cancel()
                 thread.join()
+
+
+class Interpreters(unittest.TestCase):
+    def test_a_second_interpreter(self):
+        try:
+            import _xxsubinterpreters as interpreters
+        except ImportError:
+            self.skipTest("this Python has no module for it")
+        ask = "session.complete('the low', temperature=0, max_tokens=2)"
+        with open_model("tiny") as model, model.session() as session:
+            one = interpreters.create()
+            interpreters.run_string(one, f"import sys; sys.path[:0] = {sys.path!r}\nimport openhearth\n"
+                                         f"with openhearth.Model({str(path('tiny'))!r}) as model, model.session() as session: {ask}")
+            interpreters.destroy(one)
+            eval(ask)
 
 
 class GPT4AllScripts(unittest.TestCase):

@@ -4,10 +4,13 @@ import koffi from "koffi";
 import { existsSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { isMainThread } from "node:worker_threads";
 import { HearthError, statuses } from "./errors.js";
 
 /** A handle of the library: an opaque pointer. */
 export type Pointer = unknown;
+type Library = ReturnType<typeof koffi.load>;
+type Struct = ReturnType<typeof koffi.struct>;
 
 const size = "size_t";
 koffi.proto("int hearth_on_progress(double fraction, void *user)");
@@ -61,7 +64,7 @@ function find(): string {
   return existsSync(bundled) ? bundled : file;
 }
 
-function load(): koffi.IKoffiLib {
+function load(): Library {
   const path = find();
   try {
     return koffi.load(path);
@@ -105,12 +108,12 @@ hearth_session_reset(void *session)
 hearth_adapter_open(void *model, const char *path, _Out_ void **adapter)
 hearth_session_set_adapters(void *session, void **adapters, float *scales, size_t count)
 hearth_embed_options_init(_Out_ hearth_embed_options *options, size_t size)
-hearth_embed(void *model, const char **texts, size_t *lengths, size_t count, hearth_embed_options *options, _Out_ void **embeddings)
+hearth_embed(void *model, const void **texts, size_t *lengths, size_t count, hearth_embed_options *options, _Out_ void **embeddings)
 hearth_score_options_init(_Out_ hearth_score_options *options, size_t size)
 hearth_score(void *model, const char *context, const char **texts, size_t count, hearth_score_options *options, void *likelihoods)
 hearth_score_tokens(void *model, const void *tokens, size_t count, size_t from, hearth_score_options *options, void *likelihood)`;
 
-const functions = new Map<string, koffi.KoffiFunction>();
+const functions = new Map<string, ReturnType<Library["func"]>>();
 for (const line of declarations.trim().split("\n"))
   functions.set(line.slice(0, line.indexOf("(")), library.func(`int ${line.slice(0, -1)}, _Out_ void **error)`));
 
@@ -146,24 +149,24 @@ export function call(name: string, ...args: unknown[]): void {
 }
 
 // Node waits for its threads when it ends, and a call on one of them for its callback, which no longer comes: with calls
-// under way the process ends at once.
-let underWay = 0;
+// under way the process ends at once. A worker that ends only stops its own.
+const underWay = new Set<Cancellation>();
 process.on("exit", (code) => {
-  if (underWay > 0) koffi.load(null as unknown as string).func("void _exit(int code)")(code);
+  if (isMainThread && underWay.size > 0) koffi.load(null as unknown as string).func("void _exit(int code)")(code);
+  for (const one of underWay) one.cancel();
 });
 
 /** Calls a function that takes its time, on another thread. */
 export async function callAsync(name: string, ...args: unknown[]): Promise<void> {
   const error: [Pointer] = [null];
-  underWay++;
   const status = await new Promise<number>((resolve, reject) =>
     functions.get(name)!.async(...args, error, (fault: unknown, status: number) => (fault ? reject(fault) : resolve(status))),
-  ).finally(() => underWay--);
+  );
   check(status, error);
 }
 
 /** A struct of options with the library's defaults. */
-export function initialised(init: string, type: koffi.IKoffiCType): Record<string, unknown> {
+export function initialised(init: string, type: Struct): Record<string, unknown> {
   const options = {} as Record<string, unknown>;
   call(init, options, koffi.sizeof(type));
   return options;
@@ -178,8 +181,8 @@ export const tokensAt = (pointer: Pointer, count: number): number[] =>
   count === 0 ? [] : Array.from(koffi.decode(pointer, koffi.array("int32_t", count)) as Iterable<number>);
 export const floatsAt = (pointer: Pointer, count: number): Float32Array =>
   count === 0 ? new Float32Array() : Float32Array.from(koffi.decode(pointer, koffi.array("float", count)) as Iterable<number>);
-export const structAt = (pointer: Pointer, type: koffi.IKoffiCType): any => koffi.decode(pointer, type);
-export const sizeOf = (type: koffi.IKoffiCType): number => koffi.sizeof(type);
+export const structAt = (pointer: Pointer, type: Struct): any => koffi.decode(pointer, type);
+export const sizeOf = (type: Struct): number => koffi.sizeof(type);
 
 /** Text that the library gave by pointer, copied and given back. */
 export function take(pointer: Pointer, length?: number): string {
@@ -190,8 +193,15 @@ export function take(pointer: Pointer, length?: number): string {
   }
 }
 
+/** Text of any characters, for calls that are told its length. */
+export function bytesOf(text: string, what: string): Buffer {
+  if (typeof text !== "string") throw new TypeError(`${what} is no string`);
+  return Buffer.from(text, "utf8");
+}
+
 /** Text that the library wants NUL-terminated. */
 export function terminated(text: string, what: string): string {
+  if (typeof text !== "string") throw new TypeError(`${what} is no string`);
   if (text.includes("\0")) throw new HearthError("bad_input", `${what} holds a NUL`);
   return text;
 }
@@ -199,7 +209,9 @@ export function terminated(text: string, what: string): string {
 /** JSON text as it stands, anything else written as JSON; undefined and null: none. */
 export function asJson(value: unknown, what: string): string | null {
   if (value === undefined || value === null) return null;
-  return terminated(typeof value === "string" ? value : JSON.stringify(value), what);
+  const text = typeof value === "string" ? value : JSON.stringify(value);
+  if (text === undefined) throw new TypeError(`${what} cannot be written as JSON`);
+  return terminated(text, what);
 }
 
 export function tokenArray(tokens: readonly number[]): Int32Array {
@@ -215,7 +227,7 @@ export function integer(name: string, value: unknown, low: number, high: number)
 
 /** A JavaScript function called from the library. What it throws ends the call, and is thrown there. */
 export class Callback {
-  readonly pointer: koffi.IKoffiRegisteredCallback | null;
+  readonly pointer: ReturnType<typeof koffi.register> | null;
   private error: { value: unknown } | undefined;
 
   constructor(type: "progress" | "piece", run: ((...args: any[]) => boolean) | undefined) {
@@ -241,22 +253,24 @@ export class Callback {
   }
 }
 
-/** An AbortSignal, as the library wants it. */
+/** What stops one call: an AbortSignal, or the end of its thread. */
 export class Cancellation {
-  readonly handle: Pointer = null;
-  private readonly abort = (): void => void plain.cancel(this.handle);
+  readonly handle: Pointer;
+  readonly cancel = (): void => void plain.cancel(this.handle);
 
   constructor(private readonly signal: AbortSignal | undefined) {
-    if (!signal) return;
+    if (signal !== undefined && !(signal instanceof AbortSignal)) throw new TypeError("signal is no AbortSignal");
     const out: [Pointer] = [null];
     call("hearth_cancellation_new", out);
     this.handle = out[0];
-    if (signal.aborted) this.abort();
-    signal.addEventListener("abort", this.abort);
+    underWay.add(this);
+    if (signal?.aborted) this.cancel();
+    signal?.addEventListener("abort", this.cancel);
   }
 
   close(): void {
-    this.signal?.removeEventListener("abort", this.abort);
-    if (this.handle) plain.cancellationClose(this.handle);
+    underWay.delete(this);
+    this.signal?.removeEventListener("abort", this.cancel);
+    plain.cancellationClose(this.handle);
   }
 }

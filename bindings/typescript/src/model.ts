@@ -139,13 +139,14 @@ export class Model {
 
   /** All metadata; arrays of more than `mostElements` become { length, first }. 0: whole. */
   metadataSummary(mostElements = 8): Record<string, any> {
+    c.integer("mostElements", mostElements, 0, Number.MAX_SAFE_INTEGER);
     const out: [c.Pointer] = [null];
     c.call("hearth_model_metadata_json", this.handle, mostElements, out);
     return JSON.parse(c.take(out[0]));
   }
 
   tokenize(text: string, options: TokenizeOptions = {}): number[] {
-    const bytes = Buffer.from(text, "utf8");
+    const bytes = c.bytesOf(text, "the text");
     const out: [c.Pointer] = [null];
     const count: [number] = [0];
     c.call("hearth_tokenize", this.handle, bytes, bytes.length, flags(options), out, count);
@@ -157,7 +158,7 @@ export class Model {
   }
 
   countTokens(text: string, options: TokenizeOptions = {}): number {
-    const bytes = Buffer.from(text, "utf8");
+    const bytes = c.bytesOf(text, "the text");
     const count: [number] = [0];
     c.call("hearth_count_tokens", this.handle, bytes, bytes.length, flags(options), count);
     return count[0];
@@ -206,8 +207,9 @@ export class Model {
     const struct = fill(c.initialised("hearth_embed_options_init", c.EmbedOptions), rest);
     struct["long_text"] = choice("longText", longText, longTexts);
     const out: [c.Pointer] = [null];
-    const values = texts.map((text) => c.terminated(text, "a text"));
-    await long(signal, onProgress, struct, () => c.callAsync("hearth_embed", this.handle, values, null, values.length, struct, out));
+    const values = texts.map((text) => c.bytesOf(text, "a text"));
+    const lengths = BigUint64Array.from(values, (value) => BigInt(value.length));
+    await long(signal, onProgress, struct, () => c.callAsync("hearth_embed", this.handle, values, lengths, values.length, struct, out));
     try {
       const found = c.structAt(out[0], c.Embeddings);
       const all = c.floatsAt(found.values, found.count * found.width);
@@ -285,8 +287,8 @@ async function long(
   struct: Record<string, unknown>,
   run: () => Promise<void>,
 ): Promise<void> {
-  const cancellation = new c.Cancellation(signal);
   const callback = progress(hear);
+  const cancellation = new c.Cancellation(signal);
   struct["cancellation"] = cancellation.handle;
   struct["on_progress"] = callback.pointer;
   try {

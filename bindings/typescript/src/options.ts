@@ -1,3 +1,4 @@
+import { HearthError } from "./errors.js";
 import { asJson, integer, terminated } from "./library.js";
 import type { Json } from "./model.js";
 
@@ -47,6 +48,8 @@ export interface GenerationOptions {
   onPiece?: (text: string, token: number | null) => boolean | void;
 }
 
+// Fields of the structs that are no options of the caller's.
+const unsaid = new Set(["struct_size", "stop_count", "logit_bias_count", "on_progress", "user", "cancellation", "reserved"]);
 const unsigned = 2 ** 32 - 1;
 const signed = 2 ** 31;
 
@@ -55,7 +58,7 @@ export function fill(struct: Record<string, unknown>, options: Record<string, un
   for (const [name, value] of Object.entries(options)) {
     if (value === undefined) continue;
     const field = name.replace(/[A-Z]/g, (letter) => "_" + letter.toLowerCase());
-    if (!(field in struct)) throw new TypeError(`there is no option ${name}`);
+    if (!(field in struct) || unsaid.has(field)) throw new TypeError(`there is no option ${name}`);
     switch (field) {
       case "max_tokens":
       case "threads":
@@ -69,6 +72,8 @@ export function fill(struct: Record<string, unknown>, options: Record<string, un
         struct[field] = integer(field, value, -signed, signed - 1);
         break;
       case "seed":
+        if (typeof value === "bigint" && BigInt.asUintN(64, value) !== value)
+          throw new HearthError("usage", `seed is ${value}, take 0 to 18446744073709551615`);
         struct[field] = typeof value === "bigint" ? value : integer(field, value, 0, Number.MAX_SAFE_INTEGER);
         break;
       case "stop": {

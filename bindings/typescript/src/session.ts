@@ -66,7 +66,7 @@ export class Session {
   /** Continues a text (or tokens) as it stands. */
   complete(prompt: string | readonly number[], options: GenerationOptions = {}): Promise<Result> {
     if (typeof prompt === "string") {
-      const bytes = Buffer.from(prompt, "utf8");
+      const bytes = c.bytesOf(prompt, "the prompt");
       return this.generate("hearth_session_complete", [bytes, bytes.length], options);
     }
     return this.generate("hearth_session_complete_tokens", [c.tokenArray(prompt), prompt.length], options);
@@ -79,7 +79,7 @@ export class Session {
 
   /** Goes on with the session's own conversation. */
   say(text: string, options: GenerationOptions = {}): Promise<Result> {
-    const bytes = Buffer.from(text, "utf8");
+    const bytes = c.bytesOf(text, "the text");
     return this.generate("hearth_session_say", [bytes, bytes.length], options);
   }
 
@@ -127,8 +127,8 @@ export class Session {
     const struct = fill(c.initialised("hearth_generation_options_init", c.GenerationOptions), rest as Record<string, unknown>);
     // The call begins on another thread, perhaps after this one has ended: so it is refused here, as the library would.
     if (this.running) throw new HearthError("busy", "the session is busy with another call");
-    this.running = true;
     const cancellation = new c.Cancellation(signal);
+    this.running = true;
     struct["cancellation"] = cancellation.handle;
     const callback = new c.Callback(
       "piece",
@@ -202,6 +202,7 @@ export class Stream implements AsyncIterable<string> {
       await this.result;
     } finally {
       this.cancel();
+      await this.result.catch(() => {}); // the session is free for the next call
     }
   }
 }

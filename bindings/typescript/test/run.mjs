@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { join } from "node:path";
+import { Worker } from "node:worker_threads";
 import { HearthError, Model } from "../dist/index.js";
 import { main } from "./conformance.mjs";
 
@@ -25,6 +26,28 @@ const own = {
     assert.equal((await session.complete("the low", { ...greedy, maxTokens: 3 })).generatedTokens, 3);
     model.close();
   },
+  async "a left stream is not in the way of the next call"() {
+    const model = await tiny(endless);
+    const session = model.session();
+    for await (const _ of session.streamComplete("the low", greedy)) break;
+    assert.equal((await session.complete("the low", { ...greedy, maxTokens: 2 })).generatedTokens, 2);
+    await assert.rejects(async () => { for await (const _ of session.streamComplete("the low", greedy)) throw new RangeError("mine"); }, RangeError);
+    assert.equal((await session.complete("the low", { ...greedy, maxTokens: 2 })).generatedTokens, 2);
+    model.close();
+  },
+  async "a worker that ends, or is ended, in the middle of an answer leaves the process be"(model) {
+    for (const end of ["process.exit(7)", "parentPort.postMessage('now'); setInterval(() => {}, 1000)", "throw new Error('mine')"]) {
+      const worker = new Worker(`import("openhearth").then(async ({ Model }) => {
+        const { parentPort } = await import("node:worker_threads");
+        const model = await Model.open(process.env.HEARTH_CONFORMANCE + "/tiny.gguf", { contextLength: ${endless} });
+        for await (const _ of model.session().streamComplete("the low", { temperature: 0, ignoreEnd: true })) { ${end}; }
+      });`, { eval: true });
+      worker.on("error", () => {});
+      worker.on("message", () => worker.terminate());
+      await new Promise((resolve) => worker.on("exit", resolve));
+      assert.equal((await model.session().complete("the low", { ...greedy, maxTokens: 2 })).generatedTokens, 2);
+    }
+  },
   async "what a callback throws comes out of the call"(model) {
     const session = model.session();
     await assert.rejects(
@@ -37,7 +60,7 @@ const own = {
     const model = await tiny(endless);
     const stop = new AbortController();
     setTimeout(() => stop.abort(), 20); // never heard if the loop stood still
-    const result = await model.session().complete("the low", { ...greedy, maxTokens: 100000, signal: stop.signal });
+    const result = await model.session().complete("the low", { ...greedy, signal: stop.signal });
     assert.equal(result.finishReason, "cancelled");
     model.close();
   },
@@ -45,14 +68,19 @@ const own = {
     const script = `import { Model } from "openhearth";
       const model = await Model.open(process.env.HEARTH_CONFORMANCE + "/tiny.gguf", { contextLength: 400000 });
       for await (const _ of model.session().streamComplete("the low", { temperature: 0, ignoreEnd: true })) process.exit(7);`;
-    const { status, signal, stderr } = spawnSync(process.execPath, ["--input-type=module", "-e", script], { timeout: 60000, encoding: "utf8" });
+    const { status, signal, stderr } = spawnSync(process.execPath, ["--input-type=module", "-e", script], { timeout: 100000, encoding: "utf8" });
     assert.deepEqual([status, signal, stderr], [7, null, ""]);
   },
   async "wrong options are refused before anything runs"(model) {
     const session = model.session();
     await assert.rejects(session.complete("x", { maxTokens: -1 }), HearthError);
     await assert.rejects(session.complete("x", { maxTokens: 1.5 }), TypeError);
-    await assert.rejects(session.complete("x", { banana: 1 }), TypeError);
+    for (const wrong of [{ banana: 1 }, { structSize: 4 }, { stopCount: 4 }, { signal: {} }, { grammar: 4 }, { jsonSchema: () => 1 }])
+      await assert.rejects(session.complete("x", wrong), TypeError);
+    for (const seed of [-1n, 2n ** 64n]) await assert.rejects(session.complete("x", { seed }), HearthError);
+    for (const prompt of [null, 4, [1.5]]) await assert.rejects(async () => session.complete(prompt), TypeError);
+    for (const count of [-1, NaN, "x"]) assert.throws(() => model.metadataSummary(count));
+    assert.equal((await session.complete("x", { ...greedy, maxTokens: 1, seed: 2n ** 64n - 1n })).generatedTokens, 1);
   },
 };
 

@@ -2,6 +2,7 @@ package org.openhearth;
 
 import com.sun.jna.Pointer;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -95,7 +96,7 @@ public final class GenerationOptions {
 
   /** Texts that end the answer and do not belong to it. */
   public GenerationOptions stop(String... texts) {
-    stop = List.of(Numbers.given(texts, "stop"));
+    stop = Arrays.asList(Numbers.given(texts, "stop").clone());
     return this;
   }
 

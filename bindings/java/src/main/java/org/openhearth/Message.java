@@ -41,6 +41,7 @@ public final class Message {
 
   static String toJson(List<Message> messages) {
     return Numbers.given(messages, "messages").stream()
+        .map(one -> Numbers.given(one, "a message"))
         .map(one -> "{\"role\": " + quoted(one.role) + ", \"content\": " + quoted(one.content) + "}")
         .collect(Collectors.joining(", ", "[", "]"));
   }

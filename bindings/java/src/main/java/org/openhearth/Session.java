@@ -2,6 +2,7 @@ package org.openhearth;
 
 import com.sun.jna.Pointer;
 import com.sun.jna.ptr.PointerByReference;
+import java.util.Arrays;
 import java.util.Collections;
 import java.util.List;
 import java.util.function.Predicate;
@@ -128,7 +129,7 @@ public final class Session extends Handle {
   /** What the session computes from now on is with these, each at its full strength; none: without. */
   public void setAdapters(Adapter... adapters) {
     Numbers.given(adapters, "adapters");
-    setAdapters(List.of(adapters), Collections.nCopies(adapters.length, 1f));
+    setAdapters(Arrays.asList(adapters), Collections.nCopies(adapters.length, 1f));
   }
 
   /** What the session computes from now on is with these, each with its scale. */

@@ -3,6 +3,7 @@ package org.openhearth;
 import java.nio.file.Path;
 import java.util.Iterator;
 import java.util.LinkedHashMap;
+import java.util.Collections;
 import java.util.List;
 import java.util.Map;
 import java.util.stream.Collectors;
@@ -275,6 +276,9 @@ final class OwnTests {
       refused(Status.USAGE, () -> model.embed(null));
       refused(Status.USAGE, () -> session.complete((String) null));
       refused(Status.USAGE, () -> session.say("x", null));
+      refused(Status.USAGE, () -> session.complete("x", greedy(1).stop((String) null)));
+      refused(Status.USAGE, () -> session.chat(Collections.singletonList((Message) null), greedy(1)));
+      refused(Status.USAGE, () -> session.setAdapters((Adapter) null));
       refused(Status.USAGE, () -> new GenerationOptions().maxTokens(-1));
       refused(Status.USAGE, () -> session.complete(PROMPT, new GenerationOptions().temperature(Double.NaN)));
       refused(Status.USAGE, () -> session.setAdapters(List.of(), List.of(1f)));
