@@ -28,7 +28,7 @@ double measure(ThreadPool& pool, const std::vector<std::byte>& weights, tensor::
         const ops::Product product{.weight = {type, weights.data(), rows, columns}, .output = {y.data(), tokens, rows}};
         ops::matmul(pool, {x.data(), tokens, columns}, {&product, 1}, tokens > 16);
       },
-      tokens > 100 ? 4 : 6);
+      tokens > 100 ? 30 : 40);
 }
 
 // Codes at random; the scales, wherever they are, become small numbers of either sign.

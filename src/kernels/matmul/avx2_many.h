@@ -16,16 +16,6 @@ namespace {
 constexpr std::size_t panel_rows = 8, panels = 2, tile_rows = panel_rows * panels, tile_tokens = 4;
 constexpr std::size_t panel_step = panel_rows * sizeof(float);  // bytes that a vector holds of a panel
 
-// Calls Tile<T>::run(token, arguments...) for all tokens, T at a time, as activations are packed in fours.
-template <template <int> class Tile, class... Arguments>
-void for_tokens(std::size_t tokens, const Arguments&... arguments) {
-  std::size_t token = 0;
-  for (; token + 4 <= tokens; token += 4) Tile<4>::run(token, arguments...);
-  if (tokens - token == 3) Tile<3>::run(token, arguments...);
-  if (tokens - token == 2) Tile<2>::run(token, arguments...);
-  if (tokens - token == 1) Tile<1>::run(token, arguments...);
-}
-
 // Where the weights of a chunk of columns of some rows are, and the place of the chunk in the whole.
 struct Source {
   const std::byte* weights;  // of the first row and column
@@ -33,6 +23,52 @@ struct Source {
   // Rows that are missing repeat the first.
   const std::byte* at(std::size_t i) const { return weights + (i < rows ? i : 0) * row_bytes; }
 };
+
+// Fetches the weights of a chunk into the second cache, a share for each tile of the chunk before it: while it is
+// multiplied, memory works for the next.
+struct Fetch {
+  const std::byte* row;
+  std::size_t row_bytes, rows, bytes, share;  // bytes of each row; lines for one tile
+  std::size_t at = 0;
+
+  void some() {
+    for (std::size_t i = 0; i < share && rows != 0; ++i) {
+      _mm_prefetch(reinterpret_cast<const char*>(row + at), _MM_HINT_T1);
+      if ((at += 64) < bytes) continue;
+      at = 0;
+      row += row_bytes;
+      --rows;
+    }
+  }
+};
+
+// Calls Tile<T>::run(token, arguments...) for all tokens, T at a time, as activations are packed in fours.
+template <template <int> class Tile, class... Arguments>
+void for_tokens(std::size_t tokens, Fetch next, const Arguments&... arguments) {
+  std::size_t token = 0;
+  for (; token + 4 <= tokens; token += 4) {
+    Tile<4>::run(token, arguments...);
+    next.some();
+  }
+  if (tokens - token == 3) Tile<3>::run(token, arguments...);
+  if (tokens - token == 2) Tile<2>::run(token, arguments...);
+  if (tokens - token == 1) Tile<1>::run(token, arguments...);
+}
+
+// What comes after a chunk: the next of the same rows, or the first of the rows that follow.
+template <class F>
+Fetch next_of(const ProductPiece& whole, const Source& from, std::size_t chunk) {
+  constexpr std::size_t enough = 16;  // tiles over which it is spread at most
+  const auto bytes = [](std::size_t columns) { return columns / F::Block::weights * sizeof(typename F::Block); };
+  const std::size_t columns = whole.input->columns, tiles = whole.input->tokens / 4;
+  const bool last = from.first + chunk >= columns;
+  const std::size_t row = last ? from.row + tile_rows : from.row, first = last ? 0 : from.first + chunk;
+  const std::size_t left = row < whole.end ? whole.end - row : 0, rows = left < tile_rows ? left : tile_rows;
+  const std::size_t width = bytes(columns - first < chunk ? columns - first : chunk), lines = (width + 63) / 64 * rows;
+  const std::size_t sharing = tiles < enough ? tiles + (tiles == 0) : enough;
+  return {whole.weights + row * whole.row_bytes + bytes(first), whole.row_bytes, rows, width,
+          (lines + sharing - 1) / sharing};
+}
 
 // For each chunk of columns of each tile of rows: unpacks it, and multiplies it with all tokens.
 template <class F, class Panels, template <int> class Tile>
@@ -49,7 +85,7 @@ void many(const ProductPiece& whole) {
                         first,
                         columns - first < Panels::chunk ? columns - first : Panels::chunk};
       to.template unpack<F>(from);
-      for_tokens<Tile>(piece.input->tokens, piece, from, to);
+      for_tokens<Tile>(piece.input->tokens, next_of<F>(whole, from, Panels::chunk), piece, from, to);
       piece.bias = nullptr;
       piece.accumulate = true;
     }
