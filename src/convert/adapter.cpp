@@ -46,7 +46,7 @@ Base base_of_config(const std::filesystem::path& config) {
   const Model model = read_model(config);
   return {.family = model.family,
           .dimensions = model.dimensions,
-          .rotated = rope_dimensions(model.config, model.dimensions)};
+          .rotated = rope_dimensions(*model.family, model.config, model.dimensions)};
 }
 
 // The model's shapes decide how rows are ordered, and the adapter does not say them: given, or beside the adapter, or

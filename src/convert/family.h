@@ -22,10 +22,11 @@ struct Family {
   // Hugging Face rotates halves (i, i + n/2); these families' GGUF files rotate neighbours (2i, 2i + 1), their q and k
   // rows reordered so that it comes to the same.
   bool rope_pairs = false;
-  bool layer_norm = false;     // not RMS norm: another epsilon key
-  bool norm_plus_one = false;  // the checkpoint keeps w - 1 (Gemma)
-  bool post_norms = false;     // post_attention_layernorm follows attention, and is not the norm before the MLP
-  bool transposed = false;     // weights are [inputs, outputs] (GPT-2)
+  bool partial_rotary = false;  // heads may be rotated in part; elsewhere a share in config.json is not heeded
+  bool layer_norm = false;      // not RMS norm: another epsilon key
+  bool norm_plus_one = false;   // the checkpoint keeps w - 1 (Gemma)
+  bool post_norms = false;      // post_attention_layernorm follows attention, and is not the norm before the MLP
+  bool transposed = false;      // weights are [inputs, outputs] (GPT-2)
   bool encoder = false;
   bool position_offset = false;  // the first position is pad_token_id + 1 (RoBERTa)
   FusedQkv fused_qkv = FusedQkv::in_order;

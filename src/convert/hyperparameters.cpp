@@ -41,6 +41,11 @@ class Keys {
   const JsonObject& config_;
 };
 
+bool is_class(const JsonObject& config, std::string_view name) {
+  const Json* classes = config.find({"architectures"});
+  return classes && classes->is_array() && !classes->empty() && (*classes)[0] == name;
+}
+
 // The rotary settings: rope_parameters today, rope_scaling beside rope_theta before; one set for each kind of layer
 // where kinds differ.
 JsonObject rope_settings(const JsonObject& config, std::string_view layers) {
@@ -69,7 +74,8 @@ std::uint64_t context_length(const Family& family, const JsonObject& config) {
     return positions - first;
   }
   if (family.architecture == "command-r" && config.has("model_max_length")) return config.integer({"model_max_length"});
-  return config.integer({"max_position_embeddings", "n_positions", "n_ctx", "max_seq_len", "seq_length"});
+  return config.integer(
+      {"max_position_embeddings", "n_positions", "n_ctx", "max_seq_len", "max_sequence_length", "seq_length"}, 2048);
 }
 
 double scaling_factor(const JsonObject& settings, std::uint64_t context, std::uint64_t original) {
@@ -82,6 +88,10 @@ double magnitude(double factor, double scale) {
   return factor <= 1 ? 1 : 0.1 * scale * std::log(factor) + 1;
 }
 
+bool is_untruncated_yarn(const JsonObject& settings) {
+  return rope_type(settings) == "yarn" && !settings.boolean("truncate", true);
+}
+
 double yarn_attention(const JsonObject& settings, double factor) {
   if (settings.has("attention_factor")) return settings.number({"attention_factor"});
   const double scale = settings.number({"mscale"}, 0), of_all = settings.number({"mscale_all_dim"}, 0);
@@ -90,7 +100,7 @@ double yarn_attention(const JsonObject& settings, double factor) {
 
 void add_rope(const Family& family, const JsonObject& config, const Dimensions& dimensions, Keys& keys) {
   const JsonObject settings = rope_settings(config, "full_attention");
-  keys.integer("rope.dimension_count", rope_dimensions(config, dimensions));
+  keys.integer("rope.dimension_count", rope_dimensions(family, config, dimensions));
   keys.number("rope.freq_base", rope_theta(config, settings));
   const JsonObject local = rope_settings(config, "sliding_attention");
   if (config.has("rope_local_base_freq") || config.object("rope_parameters").has("sliding_attention"))
@@ -100,13 +110,16 @@ void add_rope(const Family& family, const JsonObject& config, const Dimensions& 
   const std::uint64_t context = context_length(family, config);
   const std::uint64_t original = settings.integer({"original_max_position_embeddings"},
                                                   config.integer({"original_max_position_embeddings"}, context));
+  if (is_untruncated_yarn(settings)) {  // which no key says: rope_factors() does, and this
+    keys.string("rope.scaling.type", "none");
+    keys.number("rope.scaling.attn_factor", yarn_attention(settings, scaling_factor(settings, context, original)));
+    return;
+  }
   if (type == "linear" || type == "yarn") {
     keys.string("rope.scaling.type", type);
     keys.number("rope.scaling.factor", scaling_factor(settings, context, original));
   }
   if (type == "yarn") {
-    if (!settings.boolean("truncate", true))
-      throw Error(Code::unsupported, "YaRN scaling with an untruncated range", config.origin());
     keys.integer("rope.scaling.original_context_length", original);
     for (const auto& [from, key] : {std::pair{"extrapolation_factor", "rope.scaling.yarn_ext_factor"},
                                     {"beta_fast", "rope.scaling.yarn_beta_fast"},
@@ -191,31 +204,38 @@ void add_attention(const Family& family, const JsonObject& config, const Dimensi
     if (!(scalar > 0)) config.fail("query_pre_attn_scalar is not above 0");
     keys.number("attention.scale", 1 / std::sqrt(scalar));
   }
-  for (const char* key : {"attn_logit_softcapping", "final_logit_softcapping"})
-    if (config.has(key) || family.architecture == "gemma2")  // whose readers guess one where the key is absent
+  for (const std::string_view key : {"attn_logit_softcapping", "final_logit_softcapping"})
+    if (family.architecture == "gemma3" && key.starts_with("attn"))
+      continue;                                                   // in the config, but no program heeds it
+    else if (config.has(key) || family.architecture == "gemma2")  // whose readers guess one where the key is absent
       keys.number(key, config.number({key}, 0));
 }
 
 // Families that leave rotation out in some layers; said only where it is not every fourth, which readers assume.
 void add_rope_pattern(const JsonObject& config, const Dimensions& dimensions, Keys& keys) {
   const Json* layers = config.find({"no_rope_layers"});
-  if (!layers) return;
-  if (!layers->is_array() || layers->size() != dimensions.layers)
+  const std::uint64_t interval = config.integer({"no_rope_layer_interval"}, 0);
+  if (!layers && interval == 0) return;
+  if (layers && (!layers->is_array() || layers->size() != dimensions.layers))
     config.fail("no_rope_layers is no list of one number a layer");
   std::vector<bool> rotated;
   bool usual = true;
-  for (std::size_t i = 0; i < layers->size(); ++i) {
-    rotated.push_back((*layers)[i] != 0);
+  for (std::size_t i = 0; i < dimensions.layers; ++i) {
+    rotated.push_back(layers ? (*layers)[i] != 0 : (i + 1) % interval != 0);
     usual = usual && rotated[i] == ((i + 1) % 4 != 0);
   }
   if (!usual) keys.booleans("attention.rope_pattern", rotated);
 }
 
+// MPT as MosaicML's own code runs it; transformers' class always has ALiBi, of slopes down from 2^-8.
 void add_alibi(const JsonObject& config, Keys& keys) {
   const JsonObject attention = config.object("attn_config");
-  if (!attention.boolean("alibi", false)) throw Error(Code::unsupported, "an MPT model without ALiBi", config.origin());
-  keys.number("attention.max_alibi_bias", attention.number({"alibi_bias_max"}, 8));
+  const bool fixed = is_class(config, "MptForCausalLM");
+  if (!fixed && !attention.boolean("alibi", false))
+    throw Error(Code::unsupported, "an MPT model without ALiBi", config.origin());
+  keys.number("attention.max_alibi_bias", fixed ? 8 : attention.number({"alibi_bias_max"}, 8));
   if (attention.has("clip_qkv")) keys.number("attention.clamp_kqv", attention.number({"clip_qkv"}));
+  if (attention.has("softmax_scale")) keys.number("attention.scale", attention.number({"softmax_scale"}));
 }
 
 std::uint64_t key_value_heads(const Family& family, const JsonObject& config, std::uint64_t heads) {
@@ -257,13 +277,14 @@ void check_supported(const Family& family, const JsonObject& config) {
 
 }  // namespace
 
-std::uint64_t rope_dimensions(const JsonObject& config, const Dimensions& dimensions) {
+std::uint64_t rope_dimensions(const Family& family, const JsonObject& config, const Dimensions& dimensions) {
   if (config.has("rotary_dim")) {
     const std::uint64_t rotated = config.integer({"rotary_dim"});
     if (rotated > dimensions.head)
       config.fail(fmt::format("rotary_dim is {}, of heads of width {}", rotated, dimensions.head));
     return rotated;
   }
+  if (!family.partial_rotary) return dimensions.head;
   const double share =
       rope_settings(config, "full_attention")
           .number({"partial_rotary_factor"},
@@ -271,15 +292,6 @@ std::uint64_t rope_dimensions(const JsonObject& config, const Dimensions& dimens
   if (!(share >= 0 && share <= 1)) config.fail(fmt::format("a share of {} of each head is rotated", share));
   return static_cast<std::uint64_t>(share * static_cast<double>(dimensions.head));
 }
-
-namespace {
-
-bool is_class(const JsonObject& config, std::string_view name) {
-  const Json* classes = config.find({"architectures"});
-  return classes && classes->is_array() && !classes->empty() && (*classes)[0] == name;
-}
-
-}  // namespace
 
 JsonObject text_config(const Family& family, const JsonObject& config) {
   Json merged = Json::parse(family.defaults);
@@ -358,16 +370,17 @@ void add_hyperparameters(const Family& family, const JsonObject& config, const D
   keys.number_if("residual_scale", "residual_multiplier");
   keys.number_if("embedding_scale", "embedding_multiplier");
   keys.number_if("attention.scale", "attention_multiplier");
+  if (!config.boolean("scale_attn_weights", true)) keys.number("attention.scale", 1);
   if (family.encoder)
     metadata.set("tokenizer.ggml.token_type_count",
                  {static_cast<std::uint32_t>(config.integer({"type_vocab_size"}, 1))});
 }
 
-RopeFactors rope_factors(const JsonObject& config, const Dimensions& dimensions) {
+RopeFactors rope_factors(const Family& family, const JsonObject& config, const Dimensions& dimensions) {
   RopeFactors result;
   const JsonObject settings = rope_settings(config, "full_attention");
   const std::string type = rope_type(settings);
-  const std::uint64_t half = rope_dimensions(config, dimensions) / 2;
+  const std::uint64_t half = rope_dimensions(family, config, dimensions) / 2;
   if (type == "llama3") {  // "The Llama 3 herd of models", and its code: low frequencies are stretched, high ones kept
     const double factor = settings.number({"factor"}), low = settings.number({"low_freq_factor"}, 1),
                  high = settings.number({"high_freq_factor"}, 4),
@@ -383,6 +396,20 @@ RopeFactors rope_factors(const JsonObject& config, const Dimensions& dimensions)
       result.all.push_back(static_cast<float>(turns > high  ? 1
                                               : turns < low ? factor
                                                             : 1 / ((1 - smooth) / factor + smooth)));
+    }
+  } else if (is_untruncated_yarn(settings)) {  // [arXiv 2309.00071, section 3.2]
+    const double theta = rope_theta(config, settings), factor = settings.number({"factor"}, 1),
+                 original = settings.number({"original_max_position_embeddings"});
+    if (!(theta > 1 && factor > 0 && original > 0)) config.fail("the YaRN scaling makes no sense");
+    const auto dimension = [&](double turns) {  // that turns so often within the original context
+      return static_cast<double>(half) * std::log(original / (turns * 2 * std::numbers::pi)) / std::log(theta);
+    };
+    const double low = std::max(0.0, dimension(settings.number({"beta_fast"}, 32))),
+                 high = std::min(2 * static_cast<double>(half) - 1, dimension(settings.number({"beta_slow"}, 1)));
+    for (std::uint64_t i = 0; i < half; ++i) {
+      const double ramp = (static_cast<double>(i) - low) / (high == low ? 0.001 : high - low);
+      const double stretched = std::clamp(ramp, 0.0, 1.0);
+      result.all.push_back(static_cast<float>(1 / (stretched / factor + 1 - stretched)));
     }
   } else if (type == "longrope") {
     const auto list = [&](const char* key) {

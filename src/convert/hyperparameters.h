@@ -21,13 +21,13 @@ void add_hyperparameters(const Family& family, const JsonObject& config, const D
                          gguf::Metadata& metadata);
 
 // How many of a head's numbers are rotated.
-std::uint64_t rope_dimensions(const JsonObject& config, const Dimensions& dimensions);
+std::uint64_t rope_dimensions(const Family& family, const JsonObject& config, const Dimensions& dimensions);
 
 // Divisors of the rotary frequencies that the config's scaling asks for, as tensors; none: empty.
 struct RopeFactors {
-  std::vector<float> all;              // rope_freqs.weight (llama3)
+  std::vector<float> all;              // rope_freqs.weight (llama3, YaRN untruncated)
   std::vector<float> shorter, longer;  // rope_factors_short.weight, rope_factors_long.weight (longrope)
 };
-RopeFactors rope_factors(const JsonObject& config, const Dimensions& dimensions);
+RopeFactors rope_factors(const Family& family, const JsonObject& config, const Dimensions& dimensions);
 
 }  // namespace hearth::convert

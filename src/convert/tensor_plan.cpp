@@ -59,12 +59,12 @@ class Planner {
         d_(dimensions),
         checkpoint_(checkpoint),
         type_(type),
-        rotated_(rope_dimensions(config, dimensions)) {}
+        rotated_(rope_dimensions(family, config, dimensions)) {}
 
   std::vector<PlannedTensor> plan() {
     for (const auto& [name, tensor] : checkpoint_.tensors()) {
       const auto mapping = map_tensor(family_, name, checkpoint_.origin());
-      if (!mapping || (mapping->name.starts_with("output.") && tied())) continue;
+      if (!mapping || (mapping->name == "output.weight" && tied())) continue;
       if (!is_float(tensor.dtype))
         fail(name, fmt::format("is of type {}, which holds no weights", convert::name(tensor.dtype)));
       check_shape(tensor, *mapping);
@@ -218,7 +218,7 @@ class Planner {
   }
 
   void add_rope_factors() {
-    const RopeFactors factors = rope_factors(config_, d_);
+    const RopeFactors factors = rope_factors(family_, config_, d_);
     for (const auto& [name, values] : {std::pair{"rope_freqs.weight", &factors.all},
                                        {"rope_factors_short.weight", &factors.shorter},
                                        {"rope_factors_long.weight", &factors.longer}}) {

@@ -42,6 +42,8 @@ constexpr Family rows[] = {
     {.name = "phi2",
      .norm = Norm::layer,
      .wiring = Wiring::parallel_one,
+     .qk_norm = QkNorm::per_head,
+     .qk_norm_optional = true,
      .feed_forward = FeedForward::plain,
      .activation = Activation::gelu_tanh},
     {.name = "phi3", .feed_forward = FeedForward::gated_fused},

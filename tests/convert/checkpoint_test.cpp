@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "../model/runner.h"
 #include "base/error.h"
 #include "drawn.h"
@@ -164,7 +166,8 @@ TEST(Checkpoint, LeavesATiedOutputOut) {
 }
 
 TEST(Checkpoint, CarriesPoolingOver) {
-  json spec = drawn_cases().back();
+  const auto all = drawn_cases();
+  const json spec = *std::find_if(all.begin(), all.end(), [](const json& one) { return one["name"] == "nomic-bert"; });
   for (const auto& [mode, number] :
        {std::pair{"pooling_mode_mean_tokens", 1u}, {"pooling_mode_cls_token", 2u}, {"pooling_mode_lasttoken", 3u}}) {
     const TemporaryFolder folder;

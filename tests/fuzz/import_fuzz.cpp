@@ -19,7 +19,7 @@ void read_config(std::string_view text) {
   const convert::Dimensions dimensions = convert::dimensions(family, config);
   gguf::Metadata metadata("config.json");
   convert::add_hyperparameters(family, config, dimensions, metadata);
-  convert::rope_factors(config, dimensions);
+  convert::rope_factors(family, config, dimensions);
 }
 
 }  // namespace
