@@ -78,8 +78,8 @@ int main(int argc, char** argv) try {
   };
   const auto chinese = [&](std::size_t bytes) {
     std::string word;
-    for (std::uint32_t code; word.size() < bytes;) {
-      code = 0x4e00 + random() % 0x5000;
+    while (word.size() < bytes) {
+      const auto code = static_cast<std::uint32_t>(0x4e00 + random() % 0x5000);
       word += {static_cast<char>(0xe0 | code >> 12), static_cast<char>(0x80 | (code >> 6 & 63)),
                static_cast<char>(0x80 | (code & 63))};
     }
