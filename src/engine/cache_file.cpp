@@ -78,6 +78,7 @@ void Session::save(const std::filesystem::path& path) const {
   metadata.set(tokens_key, {gguf::Array(std::vector<std::int32_t>(tokens_.begin(), tokens_.end()))});
   const auto parts = parts_of(*cache_, model.hyperparameters().layers, used);
   std::vector<gguf::TensorPlan> plans;
+  plans.reserve(parts.size());
   for (const Part& part : parts) plans.push_back(part.plan);
   auto part = parts.begin();
   gguf::write(path, metadata, plans, [&](const gguf::TensorPlan&, const gguf::Sink& sink) {
@@ -91,8 +92,8 @@ void Session::load(const std::filesystem::path& path) {
   const model::Model& model = engine_->model();
   const gguf::File file = gguf::File::open(path);
   const gguf::Metadata& metadata = file.metadata();
-  const auto refuse = [&](std::string what) {
-    throw Error(Code::bad_input, std::move(what), path.string(), "run the prompt again and save anew");
+  const auto refuse = [&](const std::string& what) {
+    throw Error(Code::bad_input, what, path.string(), "run the prompt again and save anew");
   };
   if (metadata.string(kind_key, "") != kind) refuse("this is no saved cache");
   if (metadata.integer(model_key, 0) != fingerprint(model.file(), adapters_))

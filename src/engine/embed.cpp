@@ -88,6 +88,7 @@ std::vector<std::vector<float>> Embedder::embed(std::span<const std::string> tex
       if (!part.empty()) pieces.push_back({i, std::move(part)});
   }
   std::vector<const Chunk*> order;
+  order.reserve(pieces.size());
   for (const Chunk& piece : pieces) order.push_back(&piece);
   std::stable_sort(order.begin(), order.end(),
                    [](const Chunk* a, const Chunk* b) { return a->tokens.size() < b->tokens.size(); });
