@@ -28,7 +28,7 @@ for target in targets:
     grown = options.build / "corpus" / name
     grown.mkdir(parents=True, exist_ok=True)
     seeds = root / "tests/fuzz/corpus" / name
-    command = [target, f"-max_total_time={options.seconds}", "-timeout=10", "-rss_limit_mb=2048", "-max_len=65536",
+    command = [target, f"-max_total_time={options.seconds}", "-timeout=60", "-rss_limit_mb=2048", "-max_len=65536",
                f"-artifact_prefix={options.build}/", "-print_final_stats=1", grown]
     if seeds.is_dir():
         command.append(seeds)

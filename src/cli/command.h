@@ -26,6 +26,11 @@ void add_run(CLI::App& app);
 void add_template(CLI::App& app);
 void add_tokenize(CLI::App& app);
 
+// --threads, as every command that computes has it.
+void add_threads(CLI::App& command, std::size_t& threads);
+// For options of numbers: more than 0.
+CLI::Validator above_zero();
+
 // A file's bytes, "-" for stdin; throws not_found, io, or too_long beyond `limit`.
 std::string read_text(const std::string& path, std::size_t limit = std::size_t{1} << 30);
 

@@ -64,7 +64,7 @@ void add_import(CLI::App& app) {
   command->add_option("OUT", run->out, "the .gguf file to write")->required();
   command->add_option("--type", run->type, "what matrices are kept in (F16, an adapter F32): " + known_types());
   command->add_option("--base", run->base, "an adapter's model: its folder or .gguf file");
-  command->add_option("--threads", run->threads, "default: physical cores");
+  add_threads(*command, run->threads);
   command->add_flag("--json", run->json, "one JSON document");
   command->callback([run] { (*run)(); });
 }

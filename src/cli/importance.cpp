@@ -47,7 +47,7 @@ void add_importance(CLI::App& app) {
   command->add_option("--out", run->out, "the file to write, in llama.cpp's imatrix form")->required();
   command->add_option("--context", run->options.context, "tokens in a chunk")->capture_default_str();
   command->add_option("--chunks", run->options.chunks, "at most so many (default: all)");
-  command->add_option("--threads", run->threads, "default: one a physical core")->check(CLI::PositiveNumber);
+  add_threads(*command, run->threads);
   command->callback([run] { (*run)(); });
 }
 

@@ -1,6 +1,8 @@
 // hearth: the command line. Exit 0 done, 1 it failed, 2 wrong usage.
 #include <algorithm>
+#include <cerrno>
 #include <cstdio>
+#include <cstring>
 #include <new>
 #include <string>
 
@@ -13,6 +15,21 @@ int fail(const char* line, int code) {
   std::fflush(stdout);
   std::fprintf(stderr, "hearth: error: %s\n", line);
   return code;
+}
+
+// What is on stdout is the result: done is who could write all of it.
+int done() {
+  if (std::fflush(stdout) == 0 && !std::ferror(stdout)) return 0;
+  return fail(hearth::Error(hearth::Code::io, std::strerror(errno), "stdout", "the result is not whole").what(), 1);
+}
+
+// CLI11 takes "-1" for the largest number of a type without sign.
+void refuse_negative_counts(CLI::App& app) {
+  const CLI::Validator counts(
+      [](const std::string& text) { return text.starts_with('-') ? text + " is less than 0" : std::string(); }, "");
+  for (CLI::App* command : app.get_subcommands({}))
+    for (CLI::Option* option : command->get_options())
+      if (option->get_type_name().starts_with("UINT")) option->check(counts);
 }
 
 }  // namespace
@@ -37,15 +54,16 @@ int main(int argc, char** argv) {
   hearth::cli::add_importance(app);
   hearth::cli::add_prune(app);
   hearth::cli::add_report(app);
+  refuse_negative_counts(app);
   try {
     const auto commands = app.get_subcommands([](const CLI::App*) { return true; });
     if (argc > 1 && argv[1][0] != '-' &&
         std::none_of(commands.begin(), commands.end(), [&](const CLI::App* one) { return one->get_name() == argv[1]; }))
       throw hearth::Error(hearth::Code::usage, std::string("no command '") + argv[1] + "'", {}, "see hearth --help");
     app.parse(argc, argv);
-    return 0;
+    return done();
   } catch (const CLI::ParseError& error) {
-    if (error.get_exit_code() == 0) return app.exit(error);  // --help, --version
+    if (error.get_exit_code() == 0) return app.exit(error), done();  // --help, --version
     return fail(hearth::Error(hearth::Code::usage, error.what(), {}, "see hearth --help").what(), 2);
   } catch (const hearth::Error& error) {
     return fail(error.what(), error.code() == hearth::Code::usage ? 2 : 1);

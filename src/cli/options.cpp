@@ -12,19 +12,31 @@
 
 namespace hearth::cli {
 
+void add_threads(CLI::App& command, std::size_t& threads) {
+  command.add_option("--threads", threads, "threads (default: physical cores)")->check(CLI::Range(1, 1024));
+}
+
+CLI::Validator above_zero() {
+  return CLI::Validator(
+      [](const std::string& text) {
+        double number = 0;
+        return CLI::detail::lexical_cast(text, number) && number > 0 ? std::string() : text + " is not more than 0";
+      },
+      "POSITIVE");
+}
+
 void ModelOptions::add_to(CLI::App& command, bool model_required) {
   auto* option = command.add_option("MODEL", model, "a .gguf file, or a name of the catalogue");
   if (model_required) option->required();
-  command.add_option("--threads", threads, "threads (default: physical cores)")->check(CLI::Range(1, 1024));
+  add_threads(command, threads);
   command.add_option("--context", context, "positions that fit (default: what the model was trained for)")
       ->check(CLI::Range(1, 1 << 24));
   command.add_option("--cache-type", cache_type, "how keys and values are kept")
       ->check(CLI::IsMember({"f32", "f16", "q8_0", "q4_0"}));
   command.add_option("--rope-scaling", rope_scaling, "how rotary positions are stretched (default: as the file says)")
       ->check(CLI::IsMember({"none", "linear", "yarn"}));
-  command.add_option("--rope-factor", rope_factor, "how far: new context / trained context")
-      ->check(CLI::PositiveNumber);
-  command.add_option("--rope-base", rope_base, "the rotary frequencies' base")->check(CLI::PositiveNumber);
+  command.add_option("--rope-factor", rope_factor, "how far: new context / trained context")->check(above_zero());
+  command.add_option("--rope-base", rope_base, "the rotary frequencies' base")->check(above_zero());
   command.add_flag("--context-shift", shift, "a full context forgets its older half and goes on");
   command.add_option("--sink", sink, "first tokens that a shift always keeps")->capture_default_str();
 }

@@ -58,7 +58,7 @@ void add_prune(CLI::App& app) {
   command->add_option("--calibration", run->options.calibration, "a text to run the model on")->required();
   command->add_option("--context", run->options.context, "tokens in a chunk of it")->capture_default_str();
   command->add_option("--chunks", run->options.chunks, "at most so many chunks (default: all)");
-  command->add_option("--threads", run->options.threads, "default: one a physical core")->check(CLI::PositiveNumber);
+  add_threads(*command, run->options.threads);
   command->add_flag("--json", run->json, "one JSON document");
   command->callback([run] { (*run)(); });
 }

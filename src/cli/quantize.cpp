@@ -118,7 +118,7 @@ void add_quantize(CLI::App& app) {
   command->add_option("--embedding-type", run->embedding_type, "format of the token embeddings");
   command->add_option("--target-size", run->target_size, "choose formats so that the file is no larger (90M, 1.2G)");
   command->add_option("--target-bits", run->options.target_bits, "likewise, bits a weight (4.25)");
-  command->add_option("--threads", run->options.threads, "default: one a physical core")->check(CLI::PositiveNumber);
+  add_threads(*command, run->options.threads);
   command->add_flag("--json", run->json, "one JSON document");
   command->callback([run] { (*run)(); });
 }

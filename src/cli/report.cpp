@@ -60,7 +60,7 @@ void add_report(CLI::App& app) {
   command->add_option("--calibration", run->calibration, "a text for importance and feedback, another than --file");
   command->add_option("--importance", run->importance, "a file of hearth importance");
   command->add_option("--profile", run->profiles, "report.json of another machine (repeatable)");
-  command->add_option("--threads", options.threads, "threads (default: physical cores)")->check(CLI::Range(1, 1024));
+  add_threads(*command, options.threads);
   command->add_flag("--keep", options.keep, "keep the compressed models in the folder");
   command->add_flag("--json", run->json, "report.json on stdout too");
   command->callback([run] { (*run)(); });

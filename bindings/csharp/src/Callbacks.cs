@@ -87,7 +87,7 @@ namespace OpenHearth
             AppDomain.CurrentDomain.ProcessExit += (sender, arguments) =>
             {
                 source.Cancel();
-                for (var i = 0; i < 5000 && Volatile.Read(ref underWay) > own; i++) Thread.Sleep(1);
+                for (var i = 0; i < 60000 && Volatile.Read(ref underWay) > own; i++) Thread.Sleep(1);
             };
         }
 

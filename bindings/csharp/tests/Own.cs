@@ -210,7 +210,7 @@ static class Own
     {
         var before = Mapped();
         Forget();
-        for (var i = 0; i < 50 && Mapped() > before; i++)
+        for (var i = 0; i < 3000 && Mapped() > before; i++)
         {
             GC.Collect();
             GC.WaitForPendingFinalizers();

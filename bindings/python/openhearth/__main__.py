@@ -1,6 +1,7 @@
 """python -m openhearth: answers, tokens, embeddings and facts from the command line."""
 import argparse
 import json
+import os
 import pathlib
 import sys
 
@@ -95,6 +96,9 @@ def main(arguments=None):
         print(f"openhearth: error: {error}", file=sys.stderr)
         return 2 if error.status == "usage" else 1
     except KeyboardInterrupt:
+        return 1
+    except BrokenPipeError:  # who reads has enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
 
 

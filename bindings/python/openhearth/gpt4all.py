@@ -22,6 +22,7 @@ from .model import Model, render_template
 DEFAULT_MODEL_DIRECTORY = pathlib.Path.home() / ".cache" / "gpt4all"
 DEFAULT_PROMPT_TEMPLATE = "### Human:\n{0}\n\n### Assistant:\n"
 MIN_DIMENSIONALITY = 64
+ATLAS_TOKENS = 8192
 _LATER = "this follows with Open Hearth's gallery, in a later version; put the .gguf file into a folder and name it with model_path"
 
 
@@ -93,9 +94,9 @@ class GPT4All:
     @classmethod
     def retrieve_model(cls, model_name: str, model_path: Union[str, os.PathLike, None] = None, allow_download: bool = True,
                        verbose: bool = False) -> Dict[str, Any]:
-        """Finds the file: in `model_path`, or ~/.cache/gpt4all and Open Hearth's own folder."""
+        """Finds the file, and what 2.8.2 tells beside it: in `model_path`, or ~/.cache/gpt4all and Open Hearth's own folder."""
         filename = model_name if model_name.endswith(".gguf") else f"{model_name}.gguf"
-        folders = [pathlib.Path(model_path)] if model_path is not None else [DEFAULT_MODEL_DIRECTORY, _store(), pathlib.Path(".")]
+        folders = [pathlib.Path(model_path).expanduser()] if model_path is not None else [DEFAULT_MODEL_DIRECTORY, _store(), pathlib.Path(".")]
         if model_path is not None and not folders[0].is_dir():
             raise FileNotFoundError(f"Model directory does not exist: {folders[0]}")
         for folder in folders:
@@ -103,7 +104,7 @@ class GPT4All:
             if path.exists():
                 if verbose:
                     print(f"Found model file at {str(path)!r}")
-                return {"filename": path.name, "path": str(path)}
+                return {"filename": path.name, "path": str(path), "systemPrompt": "", "promptTemplate": DEFAULT_PROMPT_TEMPLATE}
         where = ", ".join(str(folder) for folder in folders)
         raise FileNotFoundError(f"Model file does not exist: {filename} in {where}" + (f"; downloading: {_LATER}" if allow_download else ""))
 
@@ -119,7 +120,7 @@ class GPT4All:
     def generate(self, prompt: str, *, max_tokens: int = 200, temp: float = 0.7, top_k: int = 40, top_p: float = 0.4,
                  min_p: float = 0.0, repeat_penalty: float = 1.18, repeat_last_n: int = 64, n_batch: int = 8,
                  n_predict: Optional[int] = None, streaming: bool = False,
-                 callback: Callable[[int, str], Optional[bool]] = _go_on) -> Union[str, Iterator[str]]:
+                 callback: Optional[Callable[[int, str], Optional[bool]]] = _go_on) -> Union[str, Iterator[str]]:
         """Answers in the chat session, or continues the prompt as it stands where there is none.
 
         temp=0 is greedy. callback(token_id, text) returns False to stop. streaming: an iterator over the pieces.
@@ -127,7 +128,7 @@ class GPT4All:
         options = {
             "max_tokens": max_tokens if n_predict is None else n_predict, "temperature": temp, "top_k": top_k, "top_p": top_p,
             "min_p": min_p, "repeat_penalty": repeat_penalty, "penalty_window": repeat_last_n,
-            "on_piece": lambda piece: callback(-1 if piece.token is None else piece.token, str(piece)),
+            "on_piece": lambda piece: (callback or _go_on)(-1 if piece.token is None else piece.token, str(piece)),
         }
         if self._history is None:
             return self._answer(prompt, None, options, streaming)
@@ -266,7 +267,8 @@ class Embed4All:
     def embed(self, text: Union[str, List[str]], *, prefix: Optional[str] = None, dimensionality: Optional[int] = None,
               long_text_mode: str = "mean", return_dict: bool = False, atlas: bool = False,
               cancel_cb: Optional[Callable[[List[int], str], bool]] = None) -> Any:
-        """One list of numbers for a text, a list of them for several. `prefix` goes before each text, with ": " after it."""
+        """One list of numbers for a text, a list of them for several. `prefix` goes before each text, with ": " after it. atlas
+        refuses what Atlas would: texts of more than 8192 tokens."""
         if dimensionality is not None and dimensionality <= 0:
             raise ValueError(f"Dimensionality must be None or a positive integer, got {dimensionality}")
         if dimensionality is not None and dimensionality < self.MIN_DIMENSIONALITY:
@@ -276,10 +278,12 @@ class Embed4All:
             raise ValueError(f"Long text mode must be one of 'mean' or 'truncate', got {long_text_mode!r}")
         if prefix is None and self.model.metadata.get("general.architecture") == "nomic-bert":
             prefix = "search_document"
-        texts = [text] if isinstance(text, str) else list(text)
-        if not texts:
+        if not text:
             raise ValueError("text must not be None or empty")
-        sizes = [self.model.count_tokens(one) for one in texts] if cancel_cb else []
+        texts = [text] if isinstance(text, str) else list(text)
+        sizes = [self.model.count_tokens(one) for one in texts] if cancel_cb or atlas else []
+        if atlas and long_text_mode == "mean" and max(sizes) > ATLAS_TOKENS:
+            raise ValueError(f"a text has {max(sizes)} tokens, and Atlas takes {ATLAS_TOKENS}")
         try:
             vectors, tokens = self.model.embed_counted(
                 texts, prefix=f"{prefix}: " if prefix else None, dimensions=dimensionality, long_text=long_text_mode, numpy=False,

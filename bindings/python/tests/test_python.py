@@ -333,6 +333,9 @@ class GPT4AllScripts(unittest.TestCase):
         self.assertEqual(len(heard), 3)
         self.assertIsInstance(heard[0][0], int)
         self.assertTrue(text.startswith("".join(piece for _, piece in heard[:2])))
+        self.assertTrue(model.generate("The capital of France is", temp=0, max_tokens=2, callback=None))
+        with model.chat_session(model.config["systemPrompt"], model.config["promptTemplate"]):
+            self.assertTrue(model.generate("hello", temp=0, max_tokens=2))
 
     def test_what_follows_later(self):
         for call in (gpt4all.GPT4All.list_models, lambda: gpt4all.GPT4All.download_model("x.gguf", FOLDER)):
@@ -357,8 +360,13 @@ class GPT4AllScripts(unittest.TestCase):
             self.assertEqual(len(caught), 1)
             with self.assertRaises(gpt4all.CancellationError):
                 embedder.embed("x", cancel_cb=lambda sizes, backend: True)
-            with self.assertRaises(ValueError):
-                embedder.embed("x", long_text_mode="middle")
+            for wrong in ({"long_text_mode": "middle"}, {"atlas": True}):
+                with self.assertRaises(ValueError):
+                    embedder.embed("cat " * 9000, **wrong)
+            for nothing in (None, "", []):
+                with self.assertRaises(ValueError):
+                    embedder.embed(nothing)
+            self.assertEqual(len(embedder.embed("cat " * 9000, atlas=True, long_text_mode="truncate")), 32)
 
 
 class CommandLine(unittest.TestCase):
@@ -378,6 +386,13 @@ class CommandLine(unittest.TestCase):
         status, _, err = self.run_it("run", path("absent"), "x")
         self.assertEqual(status, 1)
         self.assertRegex(err, r"^openhearth: error: .*absent\.gguf.*\n$")
+
+
+    def test_a_reader_that_has_enough(self):
+        command = [sys.executable, "-m", "openhearth", "info", str(path("smollm2"))]
+        child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        child.stdout.close()
+        self.assertEqual((child.stderr.read(), child.wait()), (b"", 1))
 
 
 class Package(unittest.TestCase):
