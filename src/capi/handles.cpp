@@ -68,7 +68,7 @@ void* add_handle(Kind kind, std::shared_ptr<void> object) {
   const std::uintptr_t number = all.next + std::uintptr_t(kind);
   all.objects->emplace(number, std::move(object));
   all.next += step;
-  return reinterpret_cast<void*>(number);
+  return reinterpret_cast<void*>(number);  // NOLINT(performance-no-int-to-ptr): never followed
 }
 
 std::shared_ptr<void> find_handle(Kind kind, const void* handle) {
