@@ -4,10 +4,10 @@
 
 #include <gtest/gtest.h>
 
-#include <chrono>
 #include <fstream>
 
 #include "base/error.h"
+#include "cpu_seconds.h"
 #include "shared.h"
 #include "source_dir.h"
 
@@ -133,11 +133,11 @@ TEST(ChatTemplate, HarmIsBounded) {
 }
 
 TEST(ChatTemplate, LongTextsTakeLinearTime) {
-  const auto start = std::chrono::steady_clock::now();
+  const double start = cpu_seconds();
   EXPECT_EQ(render("{{ ('a' * 10**7).find('a' * 5000000 ~ 'b') }}"), "-1");
   EXPECT_EQ(render("{{ ('a' * 10**7).count('a' * 100 ~ 'b') }}"), "0");
   EXPECT_EQ(render("{{ ('a' * 10**7).rfind('b' ~ 'a' * 100) }}"), "-1");
-  EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(20));
+  EXPECT_LT(cpu_seconds() - start, 200);
 }
 
 TEST(ChatTemplate, OneTemplateRendersInSeveralPlaces) {
