@@ -72,8 +72,8 @@ std::shared_ptr<const sample::TokenTable> Engine::token_table() const {
   return table_;
 }
 
-void Engine::forward(std::span<const model::Segment> segments, tensor::Rows out) {
-  with_threads([&](ThreadPool& pool) { model_->forward(pool, segments, *scratch_, out); });
+void Engine::forward(std::span<const model::Segment> segments, tensor::Rows out, const model::ForwardOptions& options) {
+  with_threads([&](ThreadPool& pool) { model_->forward(pool, segments, *scratch_, out, options); });
 }
 
 void Engine::with_threads(const std::function<void(ThreadPool&)>& use) {

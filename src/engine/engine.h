@@ -110,8 +110,8 @@ class Engine {
   std::size_t threads() const noexcept { return pool_.size(); }
   std::shared_ptr<const sample::TokenTable> token_table() const;  // for grammars; made at first use
 
-  // Raw access for measuring and scoring: no session is served meanwhile. `out` as in Model::forward.
-  void forward(std::span<const model::Segment> segments, tensor::Rows out);
+  // Raw access for measuring and scoring: no session is served meanwhile. `out` and `options` as in Model::forward.
+  void forward(std::span<const model::Segment> segments, tensor::Rows out, const model::ForwardOptions& options = {});
   // The threads, for `use`, while no session is served.
   void with_threads(const std::function<void(ThreadPool&)>& use);
 

@@ -65,7 +65,7 @@ class Scorer {
                               .tokens = std::span(groups[i][0].tokens).first(shared[i]),
                               .want = model::Segment::Want::none});
     }
-    if (!beginnings.empty()) engine_.forward(beginnings, {logits_.data(), 0, vocabulary_});
+    if (!beginnings.empty()) engine_.forward(beginnings, {logits_.data(), 0, vocabulary_}, {.measured = true});
 
     // Round r runs the r-th continuation of every group, as many side by side as there is room for their logits.
     for (std::size_t round = 0; round < rounds; ++round) {
@@ -104,7 +104,7 @@ class Scorer {
  private:
   void run(std::span<const model::Segment> segments, std::size_t rows) {
     const tensor::Rows out(logits_.data(), rows, vocabulary_);
-    engine_.forward(segments, out);
+    engine_.forward(segments, out, {.measured = true});
     engine_.with_threads([&](ThreadPool& pool) { ops::log_softmax(pool, out); });
   }
 

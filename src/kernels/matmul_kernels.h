@@ -13,11 +13,14 @@ namespace hearth::kernels {
 enum class Form : std::uint8_t { f32, int8, int8_quads, int16, bf16 };
 inline constexpr std::size_t forms = 5;
 
+// Where the processor leaves a choice: whose activations are rounded less than a single token's.
+enum class Care : std::uint8_t { nobody, short_prompt, everyone };
+
 struct Activations {
   const float* x;  // token t at x + t * stride
   std::size_t stride, tokens, columns;
   const std::byte* packed[forms];  // by Form, where asked for; aligned to 64 bytes
-  bool careful;                    // rounded less, where that costs little
+  Care care;
 };
 
 // Rows [begin, end) of a weight matrix, times all tokens: output[t * output_stride + row].
@@ -36,7 +39,7 @@ struct ProductPiece {
 struct MatmulKernels {
   // Up to so many tokens a product reads the weights as they stand; with more it unpacks them first.
   std::size_t few_tokens;
-  Form (*form)(tensor::Type type, std::size_t tokens, bool careful);
+  Form (*form)(tensor::Type type, std::size_t tokens, Care care);
   std::size_t (*packed_bytes)(Form form, std::size_t tokens, std::size_t columns);
   void (*pack)(Form form, const Activations& input, std::size_t begin, std::size_t end, std::byte* packed);
   std::size_t (*scratch_bytes)(tensor::Type type, std::size_t tokens, std::size_t columns);

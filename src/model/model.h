@@ -47,6 +47,7 @@ struct ForwardOptions {
   const Observer* observer = nullptr;  // may be null; with it no row is left out of the last layer
   Tape* tape = nullptr;                // likewise: see model/tape.h
   bool hidden_states = false;          // `out` takes the final hidden states [width] of a decoder too
+  bool measured = false;               // the numbers are to be weighed: rounded as little as the kernels can
 };
 
 class Model {

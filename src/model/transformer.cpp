@@ -160,13 +160,16 @@ void Transformer::forward_pieces(ThreadPool& pool, Model::Scratch& scratch, tens
     for (std::size_t i = 0; i < piece.count; ++i)
       scratch.positions.push_back(static_cast<std::int32_t>(piece.first + i));
   const std::size_t rows = scratch.positions.size();
+  const bool prompts = std::any_of(scratch.pieces.begin(), scratch.pieces.end(),
+                                   [](const Piece& piece) { return piece.count > ops::few_tokens(); });
   Step step{.pool = pool,
             .scratch = scratch,
             .options = options,
             .x = scratch.residual.rows(rows, h_.width),
             .cut = out.count != rows && !options.observer && !options.tape,
-            .careful = std::any_of(scratch.pieces.begin(), scratch.pieces.end(),
-                                   [](const Piece& piece) { return piece.count > ops::few_tokens(); })};
+            .care = options.measured ? ops::Care::everyone
+                    : prompts        ? ops::Care::short_prompt
+                                     : ops::Care::nobody};
   embed(step);
   for (std::size_t i = 0; i < h_.layers; ++i) layer(step, i);
   for (const Piece& piece : scratch.pieces)
@@ -236,7 +239,7 @@ void Transformer::multiply(Step& step, tensor::ConstRows x, std::initializer_lis
     observed = linear.id;
     ++count;
   }
-  ops::matmul(step.pool, x, {products.data(), count}, step.careful);
+  ops::matmul(step.pool, x, {products.data(), count}, step.care);
 
   for (const ActiveAdapter& active : step.options.adapters)
     for (const Output& output : outputs)

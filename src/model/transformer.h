@@ -9,6 +9,7 @@
 #include "model/scratch.h"
 #include "model/tape.h"
 #include "model/weights.h"
+#include "ops/matmul.h"
 #include "ops/rope.h"
 
 namespace hearth::model {
@@ -40,7 +41,7 @@ class Transformer {
     const ForwardOptions& options;
     tensor::Rows x;  // the residual stream [tokens, width]
     bool cut;        // unwanted rows are left behind in the last layer
-    bool careful;    // there is a prompt among the pieces
+    ops::Care care;
 
     void keep(Point point, std::size_t layer, tensor::ConstRows rows) const {
       if (options.tape) options.tape->keep(point, layer, rows);

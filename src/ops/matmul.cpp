@@ -52,13 +52,13 @@ struct Job {
   std::array<std::size_t, kernels::forms> offset{};
   std::size_t packed_bytes = 0, scratch_bytes = 0, cost = 0;
 
-  Job(const kernels::MatmulKernels& k, tensor::ConstRows x, std::span<const Product> p, std::size_t first, bool careful)
+  Job(const kernels::MatmulKernels& k, tensor::ConstRows x, std::span<const Product> p, std::size_t first, Care care)
       : kernels(k),
         products(p),
-        input{x.row(first), x.stride, std::min(x.count - first, block_tokens), x.width, {}, careful},
+        input{x.row(first), x.stride, std::min(x.count - first, block_tokens), x.width, {}, care},
         first_token(first) {
     for (const Product& product : products) {
-      wanted[std::size_t(kernels.form(product.weight.type, input.tokens, careful))] = true;
+      wanted[std::size_t(kernels.form(product.weight.type, input.tokens, care))] = true;
       scratch_bytes = std::max(scratch_bytes, kernels.scratch_bytes(product.weight.type, input.tokens, input.columns));
       cost += grains(product) * grain_cost(product);
     }
@@ -130,14 +130,13 @@ std::size_t few_tokens() {
   return kernels::active().matmul->few_tokens;
 }
 
-void matmul(ThreadPool& pool, tensor::ConstRows x, std::span<const Product> products, bool careful) {
+void matmul(ThreadPool& pool, tensor::ConstRows x, std::span<const Product> products, Care care) {
   for (const Product& product : products) {
     HEARTH_CHECK(product.weight.columns == x.width && product.weight.rows == product.output.width);
     HEARTH_CHECK(product.output.count == x.count);
   }
   const kernels::MatmulKernels& kernels = *kernels::active().matmul;
-  for (std::size_t first = 0; first < x.count; first += block_tokens)
-    run(pool, Job(kernels, x, products, first, careful));
+  for (std::size_t first = 0; first < x.count; first += block_tokens) run(pool, Job(kernels, x, products, first, care));
 }
 
 }  // namespace hearth::ops

@@ -75,10 +75,10 @@ void check(ThreadPool& pool, Type type, Shape shape, std::mt19937& random) {
   const Weights weights(type, shape.rows, shape.columns, random);
   const std::vector<float> x = random_rows(shape.tokens * shape.columns, random);
   const std::vector<double> expected = reference(weights, x, shape.tokens);
-  for (const bool careful : {true, false}) {
+  for (const ops::Care care : {ops::Care::everyone, ops::Care::short_prompt, ops::Care::nobody}) {
     std::vector<float> y(shape.tokens * shape.rows, std::numeric_limits<float>::quiet_NaN());
     const ops::Product product{.weight = weights.matrix, .output = {y.data(), shape.tokens, shape.rows}};
-    ops::matmul(pool, {x.data(), shape.tokens, shape.columns}, {&product, 1}, careful);
+    ops::matmul(pool, {x.data(), shape.tokens, shape.columns}, {&product, 1}, care);
     expect_close(y, expected, allowed(type));
   }
 }

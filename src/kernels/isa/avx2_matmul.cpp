@@ -16,10 +16,11 @@ constexpr bool only_words = F::is_signed;
 constexpr std::size_t short_prompt = 64;
 
 // Short prompts are computed with words whatever the format: they cost little, and their answers should be the exact
-// ones.
+// ones. So is everything that is to be weighed.
 template <class F>
-Form many_form(std::size_t tokens, bool careful) {
-  return only_words<F> || (careful && tokens <= short_prompt) ? Form::int16 : Form::int8_quads;
+Form many_form(std::size_t tokens, Care care) {
+  const bool careful = care == Care::everyone || (care == Care::short_prompt && tokens <= short_prompt);
+  return only_words<F> || careful ? Form::int16 : Form::int8_quads;
 }
 
 // Calls task.operator()<F>() with the format of a type.
@@ -69,18 +70,20 @@ constexpr bool is_float = requires(const std::byte* row) {
 // What panels hold as bytes is unpacked at so little cost that five tokens pay for it (Q4_K with eight: 134 GOPS
 // against 105 on one core).
 template <class F>
-bool is_few(std::size_t tokens) {
-  if constexpr (!is_float<F>)
+bool is_few(std::size_t tokens, Care care) {
+  if constexpr (!is_float<F>) {
+    if (care == Care::everyone) return false;  // a few tokens' activations are bytes
     if (!only_words<F>) return tokens <= few_tile;
+  }
   return tokens <= few_tokens;
 }
 
-Form form(Type type, std::size_t tokens, bool careful) {
+Form form(Type type, std::size_t tokens, Care care) {
   return with_format(type, [&]<class F>() {
     if constexpr (is_float<F>)
       return Form::f32;
     else
-      return is_few<F>(tokens) ? Form::int8 : many_form<F>(tokens, careful);
+      return is_few<F>(tokens, care) ? Form::int8 : many_form<F>(tokens, care);
   });
 }
 
@@ -100,9 +103,11 @@ void pack(Form form, const Activations& input, std::size_t begin, std::size_t en
 }
 
 std::size_t scratch_bytes(Type type, std::size_t tokens, std::size_t columns) {
-  if (with_format(type, [&]<class F>() { return is_few<F>(tokens); })) return few_scratch_bytes<Avx2Product>(columns);
-  if (form(type, tokens, false) == Form::f32) return sizeof(FloatPanels);
-  return sizeof(BytePanels<16>) > sizeof(WordPanels) ? sizeof(BytePanels<16>) : sizeof(WordPanels);
+  const std::size_t few = few_scratch_bytes<Avx2Product>(columns);
+  const bool floats = form(type, tokens, Care::nobody) == Form::f32;
+  const std::size_t words = sizeof(BytePanels<16>) > sizeof(WordPanels) ? sizeof(BytePanels<16>) : sizeof(WordPanels);
+  const std::size_t many = floats ? sizeof(FloatPanels) : words;
+  return few > many ? few : many;
 }
 
 template <class F>
@@ -116,7 +121,7 @@ void multiply_many(const ProductPiece& piece) {
   if constexpr (is_float<F>) {
     many<F, FloatPanels, FloatTile>(piece);
   } else {
-    if (many_form<F>(piece.input->tokens, piece.input->careful) == Form::int16)
+    if (many_form<F>(piece.input->tokens, piece.input->care) == Form::int16)
       return many<F, WordPanels, WordTile>(piece);
     if constexpr (!only_words<F>) many<F, BytePanels<F::group>, Bytes<F>::template Tile>(piece);
   }
@@ -124,7 +129,7 @@ void multiply_many(const ProductPiece& piece) {
 
 void multiply(const ProductPiece& piece) {
   with_format(piece.type, [&]<class F>() {
-    if (!is_few<F>(piece.input->tokens)) return multiply_many<F>(piece);
+    if (!is_few<F>(piece.input->tokens, piece.input->care)) return multiply_many<F>(piece);
     if constexpr (is_float<F>)
       few_float<Avx2Product, F>(piece);
     else

@@ -16,8 +16,8 @@ bool by_pairs(Type type, std::size_t tokens) {
   return (type == Type::f16 || type == Type::bf16) && tokens > few_tokens;
 }
 
-Form form(Type type, std::size_t tokens, bool careful) {
-  return by_pairs(type, tokens) ? Form::bf16 : avx512_matmul.form(type, tokens, careful);
+Form form(Type type, std::size_t tokens, Care care) {
+  return by_pairs(type, tokens) ? Form::bf16 : avx512_matmul.form(type, tokens, care);
 }
 
 std::size_t packed_bytes(Form form, std::size_t tokens, std::size_t columns) {

@@ -15,7 +15,7 @@ namespace {
 using tensor::Type;
 using I = Avx512Product;
 
-Form form(Type type, std::size_t, bool) {
+Form form(Type type, std::size_t, Care) {
   return type == Type::f32 || type == Type::f16 || type == Type::bf16 ? Form::f32 : Form::int8;
 }
 
@@ -32,7 +32,7 @@ void pack(Form form, const Activations& input, std::size_t begin, std::size_t en
 
 std::size_t scratch_bytes(Type type, std::size_t tokens, std::size_t columns) {
   if (tokens <= few_tokens) return few_scratch_bytes<I>(columns);
-  return form(type, tokens, false) == Form::int8 ? Int8Panels::scratch_bytes : FloatPanels::scratch_bytes;
+  return form(type, tokens, Care::nobody) == Form::int8 ? Int8Panels::scratch_bytes : FloatPanels::scratch_bytes;
 }
 
 template <class F>
