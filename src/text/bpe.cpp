@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <bit>
+#include <bitset>
 
 #include "base/error.h"
 #include "text/merge.h"
@@ -39,13 +40,15 @@ class ByteAlphabet {
     for (const char byte : bytes) append_utf8(text, characters_[static_cast<unsigned char>(byte)]);
     return text;
   }
+  // Of a character that stands for none, -1.
+  int byte(std::uint32_t character) const { return character < bytes_.size() ? bytes_[character] : -1; }
   // A text with any other character in it is what it says.
   std::string read(std::string_view text) const {
     std::string bytes;
     for (std::size_t at = 0; at < text.size();) {
       const Character character = character_at(text, at);
-      if (character.code >= bytes_.size() || bytes_[character.code] < 0) return std::string(text);
-      bytes += static_cast<char>(static_cast<unsigned char>(bytes_[character.code]));
+      if (byte(character.code) < 0) return std::string(text);
+      bytes += static_cast<char>(static_cast<unsigned char>(byte(character.code)));
       at += character.bytes;
     }
     return bytes;
@@ -125,7 +128,7 @@ class BytePairTokenizer final : public TokenizerBase {
   }
 
  private:
-  MergeTable read_merges(const gguf::Metadata& metadata) const {
+  MergeTable read_merges(const gguf::Metadata& metadata) {
     const auto& merges = metadata.strings("tokenizer.ggml.merges");
     MergeTable table(merges.size());
     std::string whole;
@@ -141,6 +144,9 @@ class BytePairTokenizer final : public TokenizerBase {
                     fmt::format("tokenizer.ggml.merges[{}] is \"{}\", and not two tokens that make a third", i, merge),
                     metadata.origin());
       table.add(tokens[0], tokens[1], {static_cast<std::uint32_t>(i), tokens[2]});
+      const int last = ByteAlphabet::get().byte(last_character(left)),
+                first = ByteAlphabet::get().byte(character_at(right, 0).code);
+      if (last >= 0 && first >= 0) joined_[std::size_t(last)].set(std::size_t(first));
     }
     return table;
   }
@@ -185,12 +191,27 @@ class BytePairTokenizer final : public TokenizerBase {
     if (pre_tokenizer_.whole_words && word.size() <= vocabulary().longest())
       if (const Token whole = vocabulary().find(ByteAlphabet::get().write(word)); whole != no_token)
         return tokens.push_back(whole);
-    work.symbols.clear();
-    for (std::uint32_t i = 0; i < word.size(); ++i)
-      work.symbols.push_back({i, i + 1, bytes_[static_cast<unsigned char>(word[i])]});
-    merge(work);
-    for (const Symbol& symbol : work.symbols)
-      if (symbol.token != no_token) tokens.push_back(symbol.token);  // a vocabulary may lack some bytes
+    for (std::size_t at = 0; at < word.size();) {
+      work.symbols.clear();
+      std::uint32_t i = 0;
+      do {
+        work.symbols.push_back({i, i + 1, bytes_[static_cast<unsigned char>(word[at])]});
+        ++i, ++at;
+      } while (at < word.size() && may_join(word[at - 1], word[at]));
+      merge(work);
+      for (const Symbol& symbol : work.symbols)
+        if (symbol.token != no_token) tokens.push_back(symbol.token);  // a vocabulary may lack some bytes
+    }
+  }
+
+  // Whether any merge puts these bytes beside each other; where none does, a word can be cut.
+  bool may_join(char left, char right) const {
+    return joined_[static_cast<unsigned char>(left)][static_cast<unsigned char>(right)];
+  }
+  static std::uint32_t last_character(std::string_view text) {
+    std::size_t at = text.size();
+    while (at > 0 && (static_cast<unsigned char>(text[at - 1]) & 0xc0) == 0x80) --at;
+    return at == 0 ? replacement_character : character_at(text, at - 1).code;
   }
 
   bool whole_lines(std::string_view word) const {
@@ -226,6 +247,7 @@ class BytePairTokenizer final : public TokenizerBase {
   }
 
   const PreTokenizer& pre_tokenizer_;
+  std::array<std::bitset<256>, 256> joined_;  // by the last byte of the one and the first of the other
   MergeTable merges_;
   std::array<Token, 256> bytes_;
 };
