@@ -3,6 +3,7 @@ import ctypes
 import os
 import pathlib
 import sys
+import typing
 import weakref
 from ctypes import (CFUNCTYPE, POINTER, Structure, byref, c_char_p, c_double, c_float, c_int, c_int32, c_size_t, c_uint32,
                     c_uint64, c_void_p, sizeof)
@@ -230,12 +231,29 @@ def initialised(struct, init):
     return options
 
 
+Self = typing.TypeVar("Self")
+
+
 class Handle:
     """What the library has open for an object, until it is closed or collected."""
 
     def __init__(self, handle, close):
         self._handle = handle
         self._close = weakref.finalize(self, close, handle)
+
+    def close(self) -> None:
+        """Harmless for what is closed."""
+        self._close()
+
+    @property
+    def closed(self) -> bool:
+        return not self._close.alive
+
+    def __enter__(self: Self) -> Self:
+        return self
+
+    def __exit__(self, *_):
+        self.close()
 
     def __reduce__(self):
         raise TypeError(f"a {type(self).__name__} stays in the process that opened it")

@@ -18,7 +18,6 @@ if typing.TYPE_CHECKING:
 
 Path = typing.Union[str, "os.PathLike[str]"]
 OnProgress = typing.Callable[[float], typing.Optional[bool]]
-Self = typing.TypeVar("Self")
 Json = typing.Any  # what json.dumps takes, or JSON text
 
 
@@ -93,7 +92,8 @@ class Metadata(collections.abc.Mapping[str, typing.Any]):
 
 
 class Model(c.Handle):
-    """A GGUF model file, opened. Any number of threads may use it.
+    """A GGUF model file, opened. Any number of threads may use it. Closed, it gives its memory back with the last of its sessions
+    and adapters.
 
         with Model("model.gguf") as model, model.session() as session:
             print(session.say("Why is the sky blue?").text)
@@ -123,20 +123,6 @@ class Model(c.Handle):
             raise
         super().__init__(handle.value, c.lib.hearth_model_close)
         callback.check()
-
-    def close(self) -> None:
-        """Memory is given back with the last session and adapter of the model."""
-        self._close()
-
-    @property
-    def closed(self) -> bool:
-        return not self._close.alive
-
-    def __enter__(self: Self) -> Self:
-        return self
-
-    def __exit__(self, *_):
-        self.close()
 
     def __repr__(self):
         return f"<openhearth.Model {self.path!r}{' closed' if self.closed else ''}>"
@@ -275,22 +261,12 @@ class Model(c.Handle):
 
 
 class Adapter(c.Handle):
-    """A LoRA adapter in GGUF, opened for one model."""
+    """A LoRA adapter in GGUF, opened for one model. Sessions that use it go on when it is closed."""
 
     def __init__(self, model: Model, path: Path):
         handle = c_void_p()
         c.call("hearth_adapter_open", model._handle, c.path(path), byref(handle))
         super().__init__(handle.value, c.lib.hearth_adapter_close)
-
-    def close(self) -> None:
-        """Sessions that use it go on."""
-        self._close()
-
-    def __enter__(self: Self) -> Self:
-        return self
-
-    def __exit__(self, *_):
-        self.close()
 
 
 def render_template(source: str, context: Json) -> str:

@@ -13,7 +13,8 @@ from ctypes import byref, c_float, c_size_t, c_void_p, sizeof, string_at
 
 from . import _library as c
 from . import _options
-from .model import Adapter, Cancellation, Json, Model, Self
+from ._library import Self
+from .model import Adapter, Cancellation, Json, Model
 
 if typing.TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -80,6 +81,7 @@ class Options(typing.TypedDict, total=False):
 
 class Session(c.Handle):
     """One conversation with a model, and what was computed of it. One call at a time; others get BusyError.
+    Closing it cancels what runs in it in another thread.
 
     `complete` continues a text (or tokens), `chat` answers a list of messages, `say` goes on with the session's own
     conversation. Each gives a Result; with the prefix `stream_` it gives an iterator over its pieces (an async one too), with
@@ -100,20 +102,6 @@ class Session(c.Handle):
         self._leaving = None  # the thread of a stream that was left, and stops
         if system is not None:
             self.set_system(system)
-
-    def close(self) -> None:
-        """A generation that runs in another thread is cancelled."""
-        self._close()
-
-    @property
-    def closed(self) -> bool:
-        return not self._close.alive
-
-    def __enter__(self: Self) -> Self:
-        return self
-
-    def __exit__(self, *_):
-        self.close()
 
     def _info(self):
         info = c.SessionInfo(struct_size=sizeof(c.SessionInfo))

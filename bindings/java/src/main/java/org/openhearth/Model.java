@@ -99,14 +99,12 @@ public final class Model extends Handle {
   public int[] tokenize(String text, boolean addSpecial, boolean parseSpecial) {
     PointerByReference tokens = new PointerByReference();
     LongByReference count = new LongByReference();
-    try (Scratch scratch = new Scratch()) {
-      Scratch.Text from = scratch.text(text, "the text");
-      int flags = flags(addSpecial, parseSpecial);
-      CApi.check(
-          this,
-          error ->
-              CApi.LIBRARY.hearth_tokenize(handle, from.pointer, from.length, flags, tokens, count, error));
-    }
+    withText(
+        text,
+        addSpecial,
+        parseSpecial,
+        (from, length, flags, error) ->
+            CApi.LIBRARY.hearth_tokenize(handle, from, length, flags, tokens, count, error));
     return CApi.takeTokens(tokens, count);
   }
 
@@ -118,14 +116,25 @@ public final class Model extends Handle {
   /** How many tokens {@link #tokenize(String, boolean, boolean)} gives. */
   public long countTokens(String text, boolean addSpecial, boolean parseSpecial) {
     LongByReference count = new LongByReference();
+    withText(
+        text,
+        addSpecial,
+        parseSpecial,
+        (from, length, flags, error) ->
+            CApi.LIBRARY.hearth_count_tokens(handle, from, length, flags, count, error));
+    return count.getValue();
+  }
+
+  private interface TextCall {
+    int run(Pointer text, long length, int flags, PointerByReference error);
+  }
+
+  private void withText(String text, boolean addSpecial, boolean parseSpecial, TextCall call) {
     try (Scratch scratch = new Scratch()) {
       Scratch.Text from = scratch.text(text, "the text");
-      int flags = flags(addSpecial, parseSpecial);
-      CApi.check(
-          this,
-          error -> CApi.LIBRARY.hearth_count_tokens(handle, from.pointer, from.length, flags, count, error));
+      int flags = (addSpecial ? ADD_SPECIAL : 0) | (parseSpecial ? PARSE_SPECIAL : 0);
+      CApi.check(this, error -> call.run(from.pointer, from.length, flags, error));
     }
-    return count.getValue();
   }
 
   /** The text of tokens, without control tokens. */
@@ -286,10 +295,6 @@ public final class Model extends Handle {
       CApi.check(this, error -> CApi.LIBRARY.hearth_adapter_open(handle, at, out, error));
     }
     return new Adapter(out.getValue());
-  }
-
-  private static int flags(boolean addSpecial, boolean parseSpecial) {
-    return (addSpecial ? ADD_SPECIAL : 0) | (parseSpecial ? PARSE_SPECIAL : 0);
   }
 
   private static Structs.ScoreOptions scoreOptions(Cancellation cancellation) {
