@@ -76,13 +76,15 @@ std::string Sha256::finish() {
   return text;
 }
 
-std::string sha256_of(const std::filesystem::path& path) {
+std::string sha256_of(const std::filesystem::path& path, const std::atomic<bool>* stop) {
   std::ifstream file(path, std::ios::binary);
   if (!file) throw Error(Code::not_found, "cannot be opened", path.string());
   Sha256 sum;
   std::vector<char> buffer(1 << 20);
-  while (file.read(buffer.data(), std::streamsize(buffer.size())) || file.gcount() > 0)
+  while (file.read(buffer.data(), std::streamsize(buffer.size())) || file.gcount() > 0) {
+    if (stop && *stop) return {};
     sum.add(std::as_bytes(std::span(buffer)).first(std::size_t(file.gcount())));
+  }
   if (file.bad()) throw Error(Code::io, "cannot be read", path.string());
   return sum.finish();
 }

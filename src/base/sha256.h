@@ -2,6 +2,7 @@
 #pragma once
 
 #include <array>
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
@@ -26,7 +27,7 @@ class Sha256 {
   std::uint64_t length_ = 0;
 };
 
-// Of a whole file. Throws not_found, io.
-std::string sha256_of(const std::filesystem::path& path);
+// Of a whole file; empty where `stop` became true meanwhile. Throws not_found, io.
+std::string sha256_of(const std::filesystem::path& path, const std::atomic<bool>* stop = nullptr);
 
 }  // namespace hearth

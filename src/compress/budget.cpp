@@ -81,37 +81,66 @@ class Probe {
   std::vector<float> reference_;
 };
 
-// Rows spread over the tensor, as float32.
-std::vector<float> sample_rows(const gguf::Tensor& tensor) {
-  const tensor::Matrix matrix = tensor.matrix();
-  const std::size_t count = std::min(sampled_rows, matrix.rows);
-  std::vector<float> rows(count * matrix.columns);
-  for (std::size_t i = 0; i < count; ++i)
-    tensor::info(matrix.type)
-        .decode(matrix.row(i * matrix.rows / count), rows.data() + i * matrix.columns, matrix.columns);
-  return rows;
-}
+// What the columns matter to each row of a tensor: its expert's inputs tell. Null where nothing was measured.
+class Matter {
+ public:
+  Matter(const gguf::Tensor& tensor, const Importance& importance) {
+    const std::size_t experts = tensor.shape.size() > 2 ? tensor.shape[2] : 1;
+    rows_each_ = std::max<std::size_t>(1, tensor.matrix().rows / std::max<std::size_t>(1, experts));
+    for (std::size_t i = 0; i < experts; ++i) columns_.push_back(importance.mean_squares(tensor.name, i));
+  }
+  const float* of_row(std::size_t row) const {
+    const auto& columns = columns_[std::min(row / rows_each_, columns_.size() - 1)];
+    return columns.empty() ? nullptr : columns.data();
+  }
 
-// The squared error of a type on the rows, weighted by what the columns matter.
-double error_of(Type type, std::span<const float> rows, std::size_t columns, const std::vector<float>& matter) {
-  const auto encode = kernels::active().encoders->encode[std::size_t(type)];
-  std::vector<std::byte> blocks(tensor::row_bytes(type, columns));
-  std::vector<float> back(columns);
-  double sum = 0;
-  for (std::size_t at = 0; at < rows.size(); at += columns) {
-    encode(rows.data() + at, matter.empty() ? nullptr : matter.data(), blocks.data(), columns);
-    tensor::info(type).decode(blocks.data(), back.data(), columns);
-    for (std::size_t i = 0; i < columns; ++i) {
-      const double difference = double(rows[at + i]) - back[i];
-      sum += (matter.empty() ? 1.0 : double(matter[i])) * difference * difference;
+ private:
+  std::size_t rows_each_;
+  std::vector<std::vector<float>> columns_;  // by expert
+};
+
+// Rows spread over a tensor, as float32.
+class Sample {
+ public:
+  Sample(const gguf::Tensor& tensor, const Matter& matter) : matter_(matter) {
+    const tensor::Matrix matrix = tensor.matrix();
+    const std::size_t count = std::min(sampled_rows, matrix.rows);
+    columns_ = matrix.columns;
+    weights_.resize(count * columns_);
+    for (std::size_t i = 0; i < count; ++i) {
+      which_.push_back(i * matrix.rows / count);
+      tensor::info(matrix.type).decode(matrix.row(which_[i]), weights_.data() + i * columns_, columns_);
     }
   }
-  return sum;
-}
+
+  // The squared error of a type on them, weighted by what the columns matter.
+  double error_of(Type type) const {
+    const auto encode = kernels::active().encoders->encode[std::size_t(type)];
+    std::vector<std::byte> blocks(tensor::row_bytes(type, columns_));
+    std::vector<float> back(columns_);
+    double sum = 0;
+    for (std::size_t i = 0; i < which_.size(); ++i) {
+      const float* const row = weights_.data() + i * columns_;
+      const float* const matter = matter_.of_row(which_[i]);
+      encode(row, matter, blocks.data(), columns_);
+      tensor::info(type).decode(blocks.data(), back.data(), columns_);
+      for (std::size_t j = 0; j < columns_; ++j) {
+        const double difference = double(row[j]) - back[j];
+        sum += (matter ? double(matter[j]) : 1.0) * difference * difference;
+      }
+    }
+    return sum;
+  }
+
+ private:
+  const Matter& matter_;
+  std::size_t columns_;
+  std::vector<std::size_t> which_;
+  std::vector<float> weights_;
+};
 
 // Puts the tensor with exaggerated errors of `type` into the copy.
-void spoil(WorkingCopy& copy, const gguf::Tensor& tensor, Type type, const std::vector<float>& matter,
-           ThreadPool& pool) {
+void spoil(WorkingCopy& copy, const gguf::Tensor& tensor, Type type, const Matter& matter, ThreadPool& pool) {
   const tensor::Matrix matrix = tensor.matrix();
   const auto encode = kernels::active().encoders->encode[std::size_t(type)];
   constexpr std::size_t band = 512;
@@ -124,7 +153,7 @@ void spoil(WorkingCopy& copy, const gguf::Tensor& tensor, Type type, const std::
       for (std::size_t i = begin; i < end; ++i) {
         float* const row = rows.data() + i * matrix.columns;
         tensor::info(matrix.type).decode(matrix.row(first + i), row, matrix.columns);
-        encode(row, matter.empty() ? nullptr : matter.data(), blocks.data(), matrix.columns);
+        encode(row, matter.of_row(first + i), blocks.data(), matrix.columns);
         tensor::info(type).decode(blocks.data(), back.data(), matrix.columns);
         for (std::size_t j = 0; j < matrix.columns; ++j) row[j] += exaggeration * (back[j] - row[j]);
       }
@@ -208,19 +237,20 @@ std::vector<Type> types_for_budget(const gguf::File& file, std::uint64_t file_by
       choices[i] = {{type, bytes(type), 0}};
       continue;
     }
-    const std::vector<float> matter = importance.mean_squares(tensor.name, 0), rows = sample_rows(tensor);
+    const Matter matter(tensor, importance);
+    const Sample sample(tensor, matter);
     const std::size_t columns = tensor.shape[0];
     const Type rounded = that_fits(Type::q4_k, columns) == Type::f16 ? Type::f16 : that_fits(Type::q3_k, columns);
     double unit = 0;  // damage for each unit of error
     if (rounded != Type::f16) {
       spoil(copy, tensor, rounded, matter, pool);
-      const double error = error_of(rounded, rows, columns, matter);
+      const double error = sample.error_of(rounded);
       if (error > 0) unit = probe.divergence() / (exaggeration * exaggeration * error);
       copy.restore(tensor.name, file);
     }
     for (const Type type : candidates)
       if (columns % tensor::info(type).block_weights == 0)
-        choices[i].push_back({type, bytes(type), unit * error_of(type, rows, columns, matter)});
+        choices[i].push_back({type, bytes(type), unit * sample.error_of(type)});
     choices[i].push_back({Type::f16, bytes(Type::f16), 0});
     file.release(tensor);
     if (progress && !progress(i + 1, count)) throw Error(Code::cancelled, "interrupted");

@@ -8,6 +8,7 @@
 #include <cmath>
 #include <cstring>
 #include <fstream>
+#include <future>
 
 #include "base/error.h"
 #include "base/sha256.h"
@@ -53,6 +54,19 @@ bool reaches_float_range(Type type) {
   return type == Type::f32 || type == Type::bf16 || type == Type::mxfp4;
 }
 
+// A file's hash, reckoned on a thread of its own.
+class HashBeside {
+ public:
+  explicit HashBeside(const std::filesystem::path& path)
+      : result_(std::async(std::launch::async, [this, path] { return sha256_of(path, &stop_); })) {}
+  ~HashBeside() { stop_ = true; }
+  std::string get() { return result_.get(); }
+
+ private:
+  std::atomic<bool> stop_{false};
+  std::future<std::string> result_;  // waits for the thread when it goes
+};
+
 class Compressor {
  public:
   Compressor(const std::filesystem::path& in, const std::filesystem::path& out, const QuantizeOptions& options,
@@ -78,7 +92,8 @@ class Compressor {
       plans.push_back({tensor.name, types_[i], tensor.shape});
     }
     QuantizeReport report;
-    gguf::write(out, metadata(), plans, [&](const gguf::TensorPlan& plan, const gguf::Sink& sink) {
+    HashBeside hash(file_.path());  // takes about as long as a thread's share of compressing
+    const auto fill = [&](const gguf::TensorPlan& plan, const gguf::Sink& sink) {
       const std::size_t index = report.tensors.size();
       const gguf::Tensor& tensor = file_.tensors()[index];
       TensorReport one{plan.name, tensor.type, plan.type, tensor.elements(), gguf::bytes(plan)};
@@ -91,7 +106,8 @@ class Compressor {
       file_.release(tensor);
       if (progress_ && !progress_(plan.name, report.tensors.size(), plans.size()))
         throw Error(Code::cancelled, "interrupted");
-    });
+    };
+    gguf::write(out, metadata(std::string(64, '0')), plans, fill, [&] { return metadata(hash.get()); });
     report.bytes = std::filesystem::file_size(out);
     report.bits_per_weight = report.weights ? double(report.bytes) * 8 / double(report.weights) : 0;
     report.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
@@ -135,7 +151,7 @@ class Compressor {
     }
   }
 
-  gguf::Metadata metadata() const {
+  gguf::Metadata metadata(std::string source_sha256) const {
     gguf::Metadata metadata = file_.metadata();
     for (const char* key : {"split.no", "split.count", "split.tensors.count"}) metadata.erase(key);
     const Mixture& mixture = find_mixture(options_.type);
@@ -145,7 +161,7 @@ class Compressor {
       metadata.set("hearth.quantize." + std::string(key), {std::move(value)});
     };
     note("source", file_.path().filename().string());
-    note("source_sha256", sha256_of(file_.path()));
+    note("source_sha256", std::move(source_sha256));
     note("type", std::string(name(mixture)));
     note("method", std::string(name(options_.method)));
     note("version", HEARTH_VERSION);

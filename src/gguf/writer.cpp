@@ -86,31 +86,35 @@ std::uint64_t bytes(const TensorPlan& tensor) {
 }
 
 void write(const std::filesystem::path& path, const Metadata& metadata, const std::vector<TensorPlan>& tensors,
-           const std::function<void(const TensorPlan&, const Sink&)>& fill) {
+           const std::function<void(const TensorPlan&, const Sink&)>& fill, const std::function<Metadata()>& late) {
   const std::string origin = path.string();
   check_names(tensors, origin);
   const std::uint64_t alignment = alignment_of(metadata);
 
-  Head head;
-  head.raw(magic);
-  head.number(std::uint32_t{3});
-  head.number(std::uint64_t{tensors.size()});
-  head.number(std::uint64_t{metadata.entries().size()});
-  for (const auto& [key, value] : metadata.entries()) {
-    check_key(key, origin);
-    head.string(key);
-    head.value(value);
-  }
-  std::uint64_t offset = 0;
-  for (const TensorPlan& tensor : tensors) {
-    head.string(tensor.name);
-    head.number(static_cast<std::uint32_t>(tensor.shape.size()));
-    for (const std::uint64_t size : tensor.shape) head.number(size);
-    head.number(static_cast<std::uint32_t>(tensor.type));
-    head.number(offset);
-    offset = align(checked_add(offset, tensor_bytes(tensor.name, tensor.type, tensor.shape, origin), tensor.name),
-                   alignment);
-  }
+  const auto head_of = [&](const Metadata& entries) {
+    Head head;
+    head.raw(magic);
+    head.number(std::uint32_t{3});
+    head.number(std::uint64_t{tensors.size()});
+    head.number(std::uint64_t{entries.entries().size()});
+    for (const auto& [key, value] : entries.entries()) {
+      check_key(key, origin);
+      head.string(key);
+      head.value(value);
+    }
+    std::uint64_t offset = 0;
+    for (const TensorPlan& tensor : tensors) {
+      head.string(tensor.name);
+      head.number(static_cast<std::uint32_t>(tensor.shape.size()));
+      for (const std::uint64_t size : tensor.shape) head.number(size);
+      head.number(static_cast<std::uint32_t>(tensor.type));
+      head.number(offset);
+      offset = align(checked_add(offset, tensor_bytes(tensor.name, tensor.type, tensor.shape, origin), tensor.name),
+                     alignment);
+    }
+    return head;
+  };
+  const Head head = head_of(metadata);
 
   AtomicFile file(path);
   const std::vector<std::byte> zeros(alignment);
@@ -126,6 +130,11 @@ void write(const std::filesystem::path& path, const Metadata& metadata, const st
     });
     HEARTH_CHECK(left == 0);
     pad();
+  }
+  if (late) {
+    const Head last = head_of(late());
+    HEARTH_CHECK(last.bytes().size() == head.bytes().size());
+    file.write_at(0, std::as_bytes(std::span(last.bytes())));
   }
   file.commit();
 }

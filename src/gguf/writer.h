@@ -21,10 +21,11 @@ struct TensorPlan {
 // Calls `fill` once for each tensor, in order; it must call `sink` with exactly the tensor's bytes, in as many pieces
 // as it likes. The file appears under its name only when all is written (see AtomicFile). Tensors are aligned to
 // general.alignment. Throws bad_input, before anything is written, for what the format does not allow (names, shapes,
-// keys), io, and whatever `fill` throws.
+// keys), io, and whatever `fill` throws. `late`, called when all tensors are written, gives the metadata again, where
+// some of it could not be known before; its form must be of the same length.
 using Sink = std::function<void(std::span<const std::byte>)>;
 void write(const std::filesystem::path& path, const Metadata& metadata, const std::vector<TensorPlan>& tensors,
-           const std::function<void(const TensorPlan&, const Sink&)>& fill);
+           const std::function<void(const TensorPlan&, const Sink&)>& fill, const std::function<Metadata()>& late = {});
 
 // The bytes of the tensor's data in the file.
 std::uint64_t bytes(const TensorPlan& tensor);

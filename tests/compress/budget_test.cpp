@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <fstream>
 #include <random>
 
@@ -75,6 +76,21 @@ TEST(Budget, FilesStayBelowIt) {
   options.calibration.clear();
   EXPECT_THROW(quantize(model.in, model.out, options), Error);
   EXPECT_EQ(model.files(), 3u);
+}
+
+TEST(Budget, HoldsExpertsToo) {
+  const tests::Readable model(
+      {{"family", "llama"}, {"keys", {{"feed_forward_length", 96}, {"expert_count", 4}, {"expert_used_count", 2}}}});
+  QuantizeOptions options;
+  options.calibration = model.text;
+  options.chunks = 2;
+  options.threads = 1;
+  options.target_bits = 9;
+  const auto report = quantize(model.in, model.out, options);
+  EXPECT_LE(report.bits_per_weight, 9);
+  EXPECT_TRUE(std::any_of(report.tensors.begin(), report.tensors.end(), [](const TensorReport& one) {
+    return one.name.find("_exps") != std::string::npos && tensor::info(one.to).block_weights > 1;
+  }));
 }
 
 TEST(Budget, NeedsSomeTextToMeasureOn) {
