@@ -250,12 +250,11 @@ class _Worker:
         self.stopped = False
         self.result = None
         self.error = None
-        self.wake = None  # tells an event loop that there is something
+        self.wakes = []  # tell event loops that there is something
 
     def put(self, item):
         self.pieces.put(item)
-        wake = self.wake
-        if wake is not None:
+        for wake in list(self.wakes):
             wake()
 
     def hear(self, on_piece, piece):
@@ -321,6 +320,7 @@ class Stream:
     def _take(self, item):
         if item is not _END:
             return item
+        self._worker.put(_END)  # for whoever else reads
         self._finish()
         if self._worker.error is not None:
             error, self._worker.error = self._worker.error, None
@@ -359,7 +359,7 @@ class Stream:
             except RuntimeError:  # the loop is closed: nobody waits
                 pass
 
-        self._worker.wake = wake
+        self._worker.wakes.append(wake)
         try:
             while True:
                 try:
@@ -371,7 +371,7 @@ class Stream:
             self.cancel()
             raise
         finally:
-            self._worker.wake = None
+            self._worker.wakes.remove(wake)
 
     async def finish(self) -> Result:
         """Waits for the end without blocking the event loop, and gives the Result."""

@@ -46,6 +46,27 @@ class Streams(unittest.TestCase):
         self.assertEqual(text, self.session.complete("the low", max_tokens=12, **GREEDY).text)
         self.assertEqual(list(stream), [])
 
+    def test_two_readers_come_to_the_end(self):
+        stream = self.session.stream_complete("the low", max_tokens=50, **GREEDY)
+        read = [[], []]
+        threads = [threading.Thread(target=lambda own=own: own.extend(stream)) for own in read]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        self.assertEqual(len("".join(read[0] + read[1])), len(stream.result.text))
+
+        async def both():
+            stream = self.session.stream_complete("the low", max_tokens=50, **GREEDY)
+
+            async def pieces():
+                return [piece async for piece in stream]
+
+            one, other = await asyncio.gather(pieces(), pieces())
+            self.assertEqual(len("".join(one + other)), len(stream.result.text))
+
+        asyncio.run(both())
+
     def test_leaving_early_stops_the_model(self):
         for leave in (lambda stream: stream.close(), lambda stream: stream.__exit__(None, None, None), lambda stream: stream.cancel()):
             stream = self.session.stream_complete("the low", **GREEDY)

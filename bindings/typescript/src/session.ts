@@ -168,7 +168,7 @@ export class Stream implements AsyncIterable<string> {
   private readonly abort = new AbortController();
   private readonly pieces: string[] = [];
   private ended = false;
-  private wake: () => void = () => {};
+  private readonly waiting: (() => void)[] = [];
 
   constructor(run: (options: GenerationOptions) => Promise<Result>, options: GenerationOptions) {
     const { signal, onPiece } = options;
@@ -192,12 +192,16 @@ export class Stream implements AsyncIterable<string> {
     this.abort.abort();
   }
 
+  private wake(): void {
+    for (const one of this.waiting.splice(0)) one();
+  }
+
   async *[Symbol.asyncIterator](): AsyncGenerator<string, void> {
     try {
       while (true) {
         while (this.pieces.length) yield this.pieces.shift()!;
         if (this.ended) break;
-        await new Promise<void>((resolve) => (this.wake = resolve));
+        await new Promise<void>((resolve) => this.waiting.push(resolve));
       }
       await this.result;
     } finally {

@@ -17,6 +17,12 @@ const own = {
     for await (const text of stream) joined += text;
     assert.equal(joined, (await stream.result).text);
   },
+  async "two readers share a stream's pieces, and both come to its end"(model) {
+    const stream = model.session().streamComplete("the low", { ...greedy, maxTokens: 50 });
+    const read = async () => { const own = []; for await (const text of stream) own.push(text); return own; };
+    const [one, other] = await Promise.all([read(), read()]);
+    assert.equal([...one, ...other].join("").length, (await stream.result).text.length);
+  },
   async "leaving a stream stops the model"() {
     const model = await tiny(endless);
     const session = model.session();
