@@ -108,9 +108,10 @@ void add_quantize(CLI::App& app) {
   command->add_option("OUT", run->out, "the file to write")->required();
   command->add_option("--type", run->options.type, fmt::format("{}", fmt::join(compress::type_names(), ", ")))
       ->capture_default_str();
-  command->add_option("--method", run->method, "nearest, importance or feedback")->capture_default_str();
+  command->add_option("--method", run->method, "nearest, importance, feedback or selection")->capture_default_str();
   command->add_option("--importance", run->options.importance, "a file of hearth importance (or llama.cpp's imatrix)");
-  command->add_option("--calibration", run->options.calibration, "a text to run the model on (importance, feedback)");
+  command->add_option("--calibration", run->options.calibration,
+                      "a text to run the model on (importance, feedback, selection)");
   command->add_option("--context", run->options.context, "tokens in a chunk of it")->capture_default_str();
   command->add_option("--chunks", run->options.chunks, "at most so many chunks (default: 40)");
   command->add_option("--tensor-type", run->tensor_types, "PATTERN=TYPE for the tensors whose names fit (repeatable)");

@@ -18,6 +18,7 @@
 #include "compress/importance.h"
 #include "compress/method.h"
 #include "compress/mixture.h"
+#include "compress/selection.h"
 #include "gguf/writer.h"
 #include "kernels/kernels.h"
 #include "tensor/encode.h"
@@ -290,13 +291,15 @@ class Compressor {
 }  // namespace
 
 std::string_view name(Method method) {
-  return method == Method::nearest ? "nearest" : method == Method::importance ? "importance" : "feedback";
+  constexpr std::string_view names[] = {"nearest", "importance", "feedback", "selection"};
+  return names[std::size_t(method)];
 }
 
 Method find_method(std::string_view wanted) {
-  for (const Method method : {Method::nearest, Method::importance, Method::feedback})
+  for (const Method method : {Method::nearest, Method::importance, Method::feedback, Method::selection})
     if (name(method) == wanted) return method;
-  throw Error(Code::usage, fmt::format("no method '{}'", wanted), {}, "there are nearest, importance and feedback");
+  throw Error(Code::usage, fmt::format("no method '{}'", wanted), {},
+              "there are nearest, importance, feedback and selection");
 }
 
 QuantizeReport quantize(const std::filesystem::path& in, const std::filesystem::path& out,
@@ -305,6 +308,7 @@ QuantizeReport quantize(const std::filesystem::path& in, const std::filesystem::
   std::error_code ignored;
   if (std::filesystem::equivalent(in, out, ignored))
     throw Error(Code::usage, "a model cannot be compressed onto itself", out.string(), "give another name");
+  if (options.method == Method::selection) return quantize_selected(in, out, options, progress);
   return Compressor(in, out, options, progress).run(out);
 }
 

@@ -18,6 +18,7 @@ enum class Method {
   nearest,     // least squared error
   importance,  // least error weighted by how much each column's input matters (see importance.h)
   feedback,    // least error of the product over calibration activations: what a column loses, later ones make good
+  selection,   // each part of the model by importance or by feedback, whichever leaves its predictions better
 };
 std::string_view name(Method method);
 Method find_method(std::string_view name);  // throws usage naming those there are
@@ -31,7 +32,7 @@ struct QuantizeOptions {
   std::string type = "Q4_K_M";  // a format or a mixture, see type_names
   Method method = Method::nearest;
   std::filesystem::path importance;     // a file of importance.h
-  std::filesystem::path calibration;    // a text; `feedback` needs it, `importance` makes do with it
+  std::filesystem::path calibration;    // a text; `feedback` and `selection` need it, `importance` makes do with it
   std::size_t context = 512;            // tokens in a chunk of the calibration
   std::size_t chunks = 0;               // 0: 40, or what there is
   std::vector<TypeOverride> overrides;  // the first that fits decides

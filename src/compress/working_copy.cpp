@@ -26,11 +26,12 @@ Type unpacked(const gguf::Tensor& tensor) {
 
 }  // namespace
 
-WorkingCopy::WorkingCopy(const gguf::File& original, const std::filesystem::path& folder) {
+WorkingCopy::WorkingCopy(const gguf::File& original, const std::filesystem::path& folder, Form form) {
   gguf::Metadata metadata = original.metadata();
   for (const char* key : {"split.no", "split.count", "split.tensors.count"}) metadata.erase(key);
   std::vector<gguf::TensorPlan> plans;
-  for (const gguf::Tensor& tensor : original.tensors()) plans.push_back({tensor.name, unpacked(tensor), tensor.shape});
+  for (const gguf::Tensor& tensor : original.tensors())
+    plans.push_back({tensor.name, form == Form::as_it_is ? tensor.type : unpacked(tensor), tensor.shape});
   const std::filesystem::path path = folder / (".hearth-working-" + std::to_string(::getpid()));
   std::size_t next = 0;
   gguf::write(path, metadata, plans, [&](const gguf::TensorPlan& plan, const gguf::Sink& sink) {
@@ -76,11 +77,20 @@ void WorkingCopy::replace(std::string_view name, std::size_t first, tensor::Cons
   std::vector<std::byte> bytes(rows.count * row_bytes);
   for (std::size_t i = 0; i < rows.count; ++i)
     info.encode(rows.row(i), nullptr, bytes.data() + i * row_bytes, rows.width);
-  std::uint64_t at = model_->file().position(*tensor) + first * row_bytes;
-  for (std::span<const std::byte> left(bytes); !left.empty();) {
-    const ssize_t written = ::pwrite(file_, left.data(), left.size(), off_t(at));
+  write(model_->file().position(*tensor) + first * row_bytes, bytes);
+}
+
+void WorkingCopy::replace(std::string_view name, std::span<const std::byte> bytes) {
+  const gguf::Tensor* const tensor = model_->file().find(name);
+  HEARTH_CHECK(tensor && bytes.size() == tensor->data.size());
+  write(model_->file().position(*tensor), bytes);
+}
+
+void WorkingCopy::write(std::uint64_t at, std::span<const std::byte> bytes) {
+  while (!bytes.empty()) {
+    const ssize_t written = ::pwrite(file_, bytes.data(), bytes.size(), off_t(at));
     if (written <= 0) throw Error(Code::io, std::strerror(errno), "the working copy of the model");
-    left = left.subspan(std::size_t(written));
+    bytes = bytes.subspan(std::size_t(written));
     at += std::uint64_t(written);
   }
 }

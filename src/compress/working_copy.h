@@ -4,6 +4,7 @@
 
 #include <filesystem>
 #include <memory>
+#include <span>
 #include <string_view>
 
 #include "model/model.h"
@@ -13,9 +14,10 @@ namespace hearth::compress {
 
 class WorkingCopy {
  public:
-  // Compressed tensors are unpacked to half precision. The copy stands in `folder` without a name: the system removes
-  // it with the process, however that ends.
-  WorkingCopy(const gguf::File& original, const std::filesystem::path& folder);
+  enum class Form { unpacked, as_it_is };
+  // Unpacked: compressed tensors become half precision, so that `replace` can hold any weights. The copy stands in
+  // `folder` without a name: the system removes it with the process, however that ends.
+  WorkingCopy(const gguf::File& original, const std::filesystem::path& folder, Form form = Form::unpacked);
   ~WorkingCopy();
   WorkingCopy(const WorkingCopy&) = delete;
   WorkingCopy& operator=(const WorkingCopy&) = delete;
@@ -23,10 +25,13 @@ class WorkingCopy {
   const model::Model& model() const noexcept { return *model_; }
   // Rows [first, first + rows.count) of the tensor, all its slices seen as one matrix. Not while the model runs.
   void replace(std::string_view tensor, std::size_t first, tensor::ConstRows rows);
+  // All of a tensor's bytes, in the copy's own format.
+  void replace(std::string_view tensor, std::span<const std::byte> bytes);
   // The same rows as in the original.
   void restore(std::string_view tensor, const gguf::File& original);
 
  private:
+  void write(std::uint64_t at, std::span<const std::byte> bytes);
   int file_ = -1;
   std::shared_ptr<const model::Model> model_;
 };

@@ -101,7 +101,7 @@ class Maker {
   void check(const std::string& method) const {
     const Recipe recipe(method);
     const bool calibrated = !options_.calibration.empty();
-    if (recipe.method == compress::Method::feedback && !calibrated)
+    if ((recipe.method == compress::Method::feedback || recipe.method == compress::Method::selection) && !calibrated)
       throw Error(Code::usage, fmt::format("{} needs a text to calibrate on", method), {}, "give --calibration FILE");
     if (recipe.method == compress::Method::importance && !calibrated && options_.importance.empty())
       throw Error(Code::usage, fmt::format("{} needs to know what matters", method), {},
