@@ -1,4 +1,5 @@
 using System;
+using System.Diagnostics.CodeAnalysis;
 using System.Collections;
 using System.Collections.Concurrent;
 using System.Collections.Generic;
@@ -23,7 +24,7 @@ namespace OpenHearth
         }
 
         /// <summary>The whole answer, or what there is of it, once the enumeration has ended or was left; null before.</summary>
-        public Result Result { get; private set; }
+        [MaybeNull] public Result Result { get; private set; }
 
         /// <summary>The pieces' texts, but for empty ones. What goes wrong is thrown here.</summary>
         public IEnumerator<string> GetEnumerator()

@@ -1,5 +1,6 @@
 using System;
 using System.Collections.Generic;
+using System.Diagnostics.CodeAnalysis;
 using System.Linq;
 using System.Runtime.InteropServices;
 using System.Threading;
@@ -22,7 +23,7 @@ namespace OpenHearth
     public sealed class EmbedOptions
     {
         /// <summary>Put before each text, as it stands.</summary>
-        public string Prefix { get; set; }
+        [AllowNull, MaybeNull] public string Prefix { get; set; }
         /// <summary>Keep the first so many numbers, for models made for it; 0: all.</summary>
         public int? Dimensions { get; set; }
         /// <summary>What becomes of a long text.</summary>
@@ -30,7 +31,7 @@ namespace OpenHearth
         /// <summary>To length 1, which is the default.</summary>
         public bool? Normalise { get; set; }
         /// <summary>Hears how far it is, from 0 to 1; false stops it.</summary>
-        public Func<double, bool> OnProgress { get; set; }
+        [AllowNull, MaybeNull] public Func<double, bool> OnProgress { get; set; }
 
         internal Native.EmbedOptions Fill(Memory memory)
         {
@@ -69,7 +70,7 @@ namespace OpenHearth
     public sealed partial class Model
     {
         /// <summary>Turns texts to vectors, with an encoder.</summary>
-        public Embeddings Embed(IEnumerable<string> texts, EmbedOptions options = null, CancellationToken cancellation = default(CancellationToken))
+        public Embeddings Embed(IEnumerable<string> texts, [AllowNull] EmbedOptions options = null, CancellationToken cancellation = default(CancellationToken))
         {
             if (texts == null) throw HearthException.Usage("texts is null");
             var bytes = texts.Select(text => Utf8.Text(text, "a text")).ToArray();
@@ -94,7 +95,7 @@ namespace OpenHearth
         }
 
         /// <summary>The same on a thread of its own.</summary>
-        public Task<Embeddings> EmbedAsync(IEnumerable<string> texts, EmbedOptions options = null, CancellationToken cancellation = default(CancellationToken))
+        public Task<Embeddings> EmbedAsync(IEnumerable<string> texts, [AllowNull] EmbedOptions options = null, CancellationToken cancellation = default(CancellationToken))
         {
             return Background.Run(() => Embed(texts, options, cancellation), cancellation);
         }

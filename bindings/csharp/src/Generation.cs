@@ -1,5 +1,6 @@
 using System;
 using System.Collections.Generic;
+using System.Diagnostics.CodeAnalysis;
 using System.Linq;
 using System.Threading;
 using System.Threading.Tasks;
@@ -31,7 +32,7 @@ namespace OpenHearth
         }
 
         /// <summary>Continues a text as it stands, without a template.</summary>
-        public Result Complete(string prompt, GenerationOptions options = null, CancellationToken cancellation = default(CancellationToken))
+        public Result Complete(string prompt, [AllowNull] GenerationOptions options = null, CancellationToken cancellation = default(CancellationToken))
         {
             var text = Utf8.Text(prompt, "prompt");
             return Generate(options, cancellation, (ref Native.GenerationOptions o, Native.OnPiece hear, IntPtr user, out IntPtr result, out IntPtr error) =>
@@ -39,7 +40,7 @@ namespace OpenHearth
         }
 
         /// <summary>Continues tokens: the prompt is exactly these.</summary>
-        public Result CompleteTokens(IEnumerable<int> prompt, GenerationOptions options = null, CancellationToken cancellation = default(CancellationToken))
+        public Result CompleteTokens(IEnumerable<int> prompt, [AllowNull] GenerationOptions options = null, CancellationToken cancellation = default(CancellationToken))
         {
             var tokens = prompt?.ToArray();
             return Generate(options, cancellation, (ref Native.GenerationOptions o, Native.OnPiece hear, IntPtr user, out IntPtr result, out IntPtr error) =>
@@ -47,7 +48,7 @@ namespace OpenHearth
         }
 
         /// <summary>Answers a whole conversation, a JSON array; the session's own is left alone.</summary>
-        public Result Chat(string messages, GenerationOptions options = null, CancellationToken cancellation = default(CancellationToken))
+        public Result Chat(string messages, [AllowNull] GenerationOptions options = null, CancellationToken cancellation = default(CancellationToken))
         {
             var json = Utf8.Whole(messages, "messages");
             return Generate(options, cancellation, (ref Native.GenerationOptions o, Native.OnPiece hear, IntPtr user, out IntPtr result, out IntPtr error) =>
@@ -55,13 +56,13 @@ namespace OpenHearth
         }
 
         /// <summary>The same for messages of role and content.</summary>
-        public Result Chat(IEnumerable<Message> messages, GenerationOptions options = null, CancellationToken cancellation = default(CancellationToken))
+        public Result Chat(IEnumerable<Message> messages, [AllowNull] GenerationOptions options = null, CancellationToken cancellation = default(CancellationToken))
         {
             return Chat(Message.Json(messages), options, cancellation);
         }
 
         /// <summary>Adds a user's message to the session's conversation, answers it and adds the answer.</summary>
-        public Result Say(string text, GenerationOptions options = null, CancellationToken cancellation = default(CancellationToken))
+        public Result Say(string text, [AllowNull] GenerationOptions options = null, CancellationToken cancellation = default(CancellationToken))
         {
             var bytes = Utf8.Text(text, "text");
             return Generate(options, cancellation, (ref Native.GenerationOptions o, Native.OnPiece hear, IntPtr user, out IntPtr result, out IntPtr error) =>
@@ -69,49 +70,49 @@ namespace OpenHearth
         }
 
         /// <summary>Complete, on a thread of its own. A token that is cancelled gives the answer so far.</summary>
-        public Task<Result> CompleteAsync(string prompt, GenerationOptions options = null, CancellationToken cancellation = default(CancellationToken))
+        public Task<Result> CompleteAsync(string prompt, [AllowNull] GenerationOptions options = null, CancellationToken cancellation = default(CancellationToken))
         {
             return Background.Run(() => Complete(prompt, options, cancellation));
         }
 
         /// <summary>Chat, on a thread of its own. A token that is cancelled gives the answer so far.</summary>
-        public Task<Result> ChatAsync(string messages, GenerationOptions options = null, CancellationToken cancellation = default(CancellationToken))
+        public Task<Result> ChatAsync(string messages, [AllowNull] GenerationOptions options = null, CancellationToken cancellation = default(CancellationToken))
         {
             return Background.Run(() => Chat(messages, options, cancellation));
         }
 
         /// <summary>The same for messages of role and content.</summary>
-        public Task<Result> ChatAsync(IEnumerable<Message> messages, GenerationOptions options = null, CancellationToken cancellation = default(CancellationToken))
+        public Task<Result> ChatAsync(IEnumerable<Message> messages, [AllowNull] GenerationOptions options = null, CancellationToken cancellation = default(CancellationToken))
         {
             return ChatAsync(Message.Json(messages), options, cancellation);
         }
 
         /// <summary>Say, on a thread of its own. A token that is cancelled gives the answer so far.</summary>
-        public Task<Result> SayAsync(string text, GenerationOptions options = null, CancellationToken cancellation = default(CancellationToken))
+        public Task<Result> SayAsync(string text, [AllowNull] GenerationOptions options = null, CancellationToken cancellation = default(CancellationToken))
         {
             return Background.Run(() => Say(text, options, cancellation));
         }
 
         /// <summary>Complete, piece by piece.</summary>
-        public AnswerStream StreamComplete(string prompt, GenerationOptions options = null, CancellationToken cancellation = default(CancellationToken))
+        public AnswerStream StreamComplete(string prompt, [AllowNull] GenerationOptions options = null, CancellationToken cancellation = default(CancellationToken))
         {
             return new AnswerStream(options, cancellation, (o, stop) => Complete(prompt, o, stop));
         }
 
         /// <summary>Chat, piece by piece.</summary>
-        public AnswerStream StreamChat(string messages, GenerationOptions options = null, CancellationToken cancellation = default(CancellationToken))
+        public AnswerStream StreamChat(string messages, [AllowNull] GenerationOptions options = null, CancellationToken cancellation = default(CancellationToken))
         {
             return new AnswerStream(options, cancellation, (o, stop) => Chat(messages, o, stop));
         }
 
         /// <summary>The same for messages of role and content.</summary>
-        public AnswerStream StreamChat(IEnumerable<Message> messages, GenerationOptions options = null, CancellationToken cancellation = default(CancellationToken))
+        public AnswerStream StreamChat(IEnumerable<Message> messages, [AllowNull] GenerationOptions options = null, CancellationToken cancellation = default(CancellationToken))
         {
             return StreamChat(Message.Json(messages), options, cancellation);
         }
 
         /// <summary>Say, piece by piece.</summary>
-        public AnswerStream StreamSay(string text, GenerationOptions options = null, CancellationToken cancellation = default(CancellationToken))
+        public AnswerStream StreamSay(string text, [AllowNull] GenerationOptions options = null, CancellationToken cancellation = default(CancellationToken))
         {
             return new AnswerStream(options, cancellation, (o, stop) => Say(text, o, stop));
         }

@@ -1,5 +1,6 @@
 using System;
 using System.Collections.Generic;
+using System.Diagnostics.CodeAnalysis;
 using System.Linq;
 
 namespace OpenHearth
@@ -36,19 +37,19 @@ namespace OpenHearth
         /// <summary>Go on past the end of the answer, to MaxTokens.</summary>
         public bool? IgnoreEnd { get; set; }
         /// <summary>Texts that end the answer and do not belong to it.</summary>
-        public IEnumerable<string> Stop { get; set; }
+        [AllowNull, MaybeNull] public IEnumerable<string> Stop { get; set; }
         /// <summary>Added to the logits of tokens; minus infinity bans one.</summary>
-        public IReadOnlyDictionary<int, float> LogitBias { get; set; }
+        [AllowNull, MaybeNull] public IReadOnlyDictionary<int, float> LogitBias { get; set; }
         /// <summary>GBNF that the answer follows.</summary>
-        public string Grammar { get; set; }
+        [AllowNull, MaybeNull] public string Grammar { get; set; }
         /// <summary>JSON Schema: the answer is JSON of it. Not with a grammar.</summary>
-        public string JsonSchema { get; set; }
+        [AllowNull, MaybeNull] public string JsonSchema { get; set; }
         /// <summary>For Chat and Say: an array of tool definitions in OpenAI's form.</summary>
-        public string Tools { get; set; }
+        [AllowNull, MaybeNull] public string Tools { get; set; }
         /// <summary>For Chat and Say: an object of what the template sees besides.</summary>
-        public string TemplateVariables { get; set; }
+        [AllowNull, MaybeNull] public string TemplateVariables { get; set; }
         /// <summary>Hears the answer while it is written, on the thread of the call; false stops it.</summary>
-        public Func<Piece, bool> OnPiece { get; set; }
+        [AllowNull, MaybeNull] public Func<Piece, bool> OnPiece { get; set; }
 
         internal Native.GenerationOptions Fill(Memory memory)
         {

@@ -1,5 +1,6 @@
 using System;
 using System.Collections.Generic;
+using System.Diagnostics.CodeAnalysis;
 using System.Linq;
 using System.Runtime.InteropServices;
 using System.Text;
@@ -18,7 +19,7 @@ namespace OpenHearth
         internal HandleRef Self { get { return new HandleRef(this, handle.Number); } }
 
         /// <summary>Opens a GGUF file (the first part of a split one).</summary>
-        public static Model Open(string path, ModelOptions options = null, CancellationToken cancellation = default(CancellationToken))
+        public static Model Open(string path, [AllowNull] ModelOptions options = null, CancellationToken cancellation = default(CancellationToken))
         {
             var o = (options ?? new ModelOptions()).Fill();
             using (var heard = new Listener<double>(options?.OnProgress))
@@ -36,7 +37,7 @@ namespace OpenHearth
         }
 
         /// <summary>The same on a thread of its own.</summary>
-        public static Task<Model> OpenAsync(string path, ModelOptions options = null, CancellationToken cancellation = default(CancellationToken))
+        public static Task<Model> OpenAsync(string path, [AllowNull] ModelOptions options = null, CancellationToken cancellation = default(CancellationToken))
         {
             return Background.Run(() => Open(path, options, cancellation), cancellation);
         }
@@ -130,7 +131,7 @@ namespace OpenHearth
         /// <param name="messages">An array of messages.</param>
         /// <param name="tools">An array of tool definitions in OpenAI's form, or null.</param>
         /// <param name="variables">An object of what the template sees besides, or null.</param>
-        public string RenderChat(string messages, string tools = null, string variables = null)
+        public string RenderChat(string messages, [AllowNull] string tools = null, [AllowNull] string variables = null)
         {
             HearthException.Check(Native.hearth_render_chat(Self, Utf8.Whole(messages, "messages"), Utf8.Whole(tools, "tools"),
                 Utf8.Whole(variables, "variables"), out var text, out var length, out var error), error);
@@ -138,7 +139,7 @@ namespace OpenHearth
         }
 
         /// <summary>The same for messages of role and content.</summary>
-        public string RenderChat(IEnumerable<Message> messages, string tools = null, string variables = null)
+        public string RenderChat(IEnumerable<Message> messages, [AllowNull] string tools = null, [AllowNull] string variables = null)
         {
             return RenderChat(Message.Json(messages), tools, variables);
         }
@@ -146,7 +147,7 @@ namespace OpenHearth
         /// <summary>Opens a session: one conversation, or one text.</summary>
         /// <param name="system">The conversation's system message, or null.</param>
         /// <param name="contextLength">Tokens it holds; 0: the model's.</param>
-        public Session NewSession(string system = null, int contextLength = 0)
+        public Session NewSession([AllowNull] string system = null, int contextLength = 0)
         {
             HearthException.Check(Native.hearth_session_options_init(out var o, Native.SizeOf<Native.SessionOptions>(), out var error), error);
             o.ContextLength = Numbers.Unsigned("context_length", contextLength);

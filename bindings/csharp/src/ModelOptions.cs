@@ -1,4 +1,5 @@
 using System;
+using System.Diagnostics.CodeAnalysis;
 
 namespace OpenHearth
 {
@@ -31,7 +32,7 @@ namespace OpenHearth
         /// <summary>A full context goes on, half of its oldest tokens forgotten.</summary>
         public bool? Shift { get; set; }
         /// <summary>Hears how far opening is, from 0 to 1; false stops it.</summary>
-        public Func<double, bool> OnProgress { get; set; }
+        [AllowNull, MaybeNull] public Func<double, bool> OnProgress { get; set; }
 
         internal Native.ModelOptions Fill()
         {

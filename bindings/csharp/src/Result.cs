@@ -1,5 +1,6 @@
 using System;
 using System.Collections.Generic;
+using System.Diagnostics.CodeAnalysis;
 using System.Runtime.InteropServices;
 
 namespace OpenHearth
@@ -59,7 +60,7 @@ namespace OpenHearth
         /// <summary>Why it ended.</summary>
         public FinishReason FinishReason { get; }
         /// <summary>The stop text that was met, or null.</summary>
-        public string StopText { get; }
+        [MaybeNull] public string StopText { get; }
         /// <summary>Draws the same answer again.</summary>
         public ulong Seed { get; }
         /// <summary>Tokens of the prompt.</summary>

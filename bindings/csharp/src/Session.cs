@@ -1,5 +1,6 @@
 using System;
 using System.Collections.Generic;
+using System.Diagnostics.CodeAnalysis;
 using System.Linq;
 using System.Runtime.InteropServices;
 
@@ -57,7 +58,7 @@ namespace OpenHearth
         public void SetMessages(IEnumerable<Message> messages) { SetMessages(Message.Json(messages)); }
 
         /// <summary>Sets the system message; null or "": none.</summary>
-        public void SetSystem(string text)
+        public void SetSystem([AllowNull] string text)
         {
             HearthException.Check(Native.hearth_session_set_system(Self, Utf8.Whole(text, "system"), out var error), error);
         }
@@ -69,7 +70,7 @@ namespace OpenHearth
         public void SetAdapters(params Adapter[] adapters) { SetAdapters(adapters, null); }
 
         /// <summary>The same, each with its scale.</summary>
-        public void SetAdapters(IEnumerable<Adapter> adapters, IEnumerable<float> scales)
+        public void SetAdapters([AllowNull] IEnumerable<Adapter> adapters, [AllowNull] IEnumerable<float> scales)
         {
             var all = (adapters ?? new Adapter[0]).ToArray();
             var by = scales?.ToArray();
