@@ -21,6 +21,13 @@ namespace {
 constexpr std::size_t measured_chunks = 8;
 constexpr std::size_t rows_at_once = 128;  // of logits
 
+void check_chunks(const Calibration& calibration, std::size_t context) {
+  const std::size_t tokens = calibration.tokens().size();
+  if (context < 4 || tokens < context)
+    throw Error(Code::bad_input, fmt::format("the calibration text has {} tokens", tokens), {},
+                fmt::format("selecting needs a chunk of {} at least", std::max<std::size_t>(4, context)));
+}
+
 // The mean loss of a model's predictions over the second halves of some chunks.
 class Losses {
  public:
@@ -32,10 +39,8 @@ class Losses {
         cache_(model.new_cache(options.context)),
         scratch_(model::Model::new_scratch()) {
     const auto& all = calibration.tokens();
+    check_chunks(calibration, context_);
     const std::size_t there = all.size() / context_;
-    if (context_ < 4 || there == 0)
-      throw Error(Code::bad_input, fmt::format("the calibration text has {} tokens", all.size()), {},
-                  fmt::format("selecting needs a chunk of {} at least", std::max<std::size_t>(4, context_)));
     const std::size_t count = std::min(measured_chunks, there), first = std::min(options.chunks, there - count);
     tokens_.assign(all.begin() + std::ptrdiff_t(first * context_),
                    all.begin() + std::ptrdiff_t((first + count) * context_));
@@ -162,6 +167,11 @@ QuantizeReport quantize_selected(const std::filesystem::path& in, const std::fil
                                  const QuantizeOptions& options, const Progress& progress) {
   if (options.calibration.empty()) throw Error(Code::usage, "the method 'selection' needs --calibration TEXT");
   const auto start = std::chrono::steady_clock::now();
+  // What makes it impossible is said before the long work.
+  const Calibration calibration(in, options.calibration);
+  if (calibration.model().is_encoder())
+    throw Error(Code::unsupported, "an encoder makes no predictions to measure by", in.string(), "take another method");
+  check_chunks(calibration, options.context);
   const std::filesystem::path folder = out.parent_path().empty() ? "." : out.parent_path();
   constexpr Method methods[] = {Method::importance, Method::feedback};
   std::vector<std::unique_ptr<TemporaryFile>> paths;
@@ -174,9 +184,6 @@ QuantizeReport quantize_selected(const std::filesystem::path& in, const std::fil
     reports.push_back(quantize(in, paths.back()->path, one, progress));
     files.push_back(gguf::File::open(paths.back()->path));
   }
-  const Calibration calibration(in, options.calibration);
-  if (calibration.model().is_encoder())
-    throw Error(Code::unsupported, "an encoder makes no predictions to measure by", in.string(), "take another method");
   ThreadPool pool(options.threads);
   const Selection selection =
       select(files, calibration, pool, folder, {options.context, options.chunks ? options.chunks : default_chunks},

@@ -21,8 +21,8 @@ struct Selection {
 
 // All candidates hold the same tensors in the same formats. Begins with the first; then, from the first layer to the
 // last, takes those parts of the others (matrices of a layer that share their input) that lower the loss on the text's
-// chunks after the first `options.chunks`, which other methods calibrate on. A working copy stands in `folder`
-// meanwhile.
+// chunks after the first `options.chunks`, which other methods calibrate on (the last chunks, where it has no more). A
+// working copy stands in `folder` meanwhile.
 Selection select(std::span<const gguf::File> candidates, const Calibration& calibration, ThreadPool& pool,
                  const std::filesystem::path& folder, CalibrationOptions options,
                  const std::function<bool(std::size_t, std::size_t)>& progress = {});
