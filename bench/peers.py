@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 """Ours beside llama.cpp and ik_llama.cpp, in turn, on this machine: medians of five and ratios, as a Markdown table.
 
-    peers.py                                  all formats in the 1B shape, every level this machine has; writes bench/README.md
-    peers.py --formats Q4_0,Q8_0 --tests "512,0,0 0,64,0 0,64,2048"
-    peers.py MODEL.gguf ...                   these files instead
+    peers.py                                  the real models here and all formats in the 1B shape, every level this machine has;
+                                              writes bench/README.md
+    peers.py --formats Q4_0,Q8_0 MODEL.gguf:512,0,0:0,64,2048 ...
+                                              these formats, and these files with their own tests: prompt,generate,depth
     peers.py --build                          builds the peers and ends
 
 The peers are built from their PyPI source packages in ~/.cache/hearth/peers, outside the repository. A first round finds each
@@ -11,6 +12,7 @@ peer's best settings for a model and a test; then every program runs once a roun
 shared machine. Figures are kept as they come: a run that was stopped goes on where it was (--fresh starts over).
 """
 import argparse
+import itertools
 import json
 import os
 import pathlib
@@ -94,6 +96,9 @@ def build(name, folder, level, jobs, launcher):
 
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
+STORE = pathlib.Path.home() / ".local/share/hearth/models"
+TESTS = [(512, 0, 0), (0, 64, 0)]  # prompt, generate, depth
+REAL = [("SmolLM2-135M-Instruct.Q4_1.gguf", ":512,0,0:0,64,0:4096,0,0:0,64,2048"), ("gemma-3-270m-q4_k_m.gguf", "")]
 FORMATS = ["F16", "BF16", "Q8_0", "Q6_K", "Q5_K", "Q4_K", "Q3_K", "Q2_K", "Q5_0", "Q5_1", "Q4_0", "Q4_1", "IQ4_NL", "IQ4_XS", "MXFP4"]
 
 
@@ -190,8 +195,8 @@ def measure_memory(figures, programs, level, name, model, options):
 class RandomModels:
     """Models of the 1B shape, written when they are needed and removed after."""
 
-    def __init__(self, writer, folder, formats):
-        self.writer, self.folder, self.formats = writer, folder, formats
+    def __init__(self, writer, folder, formats, keep):
+        self.writer, self.folder, self.formats, self.keep = writer, folder, formats, keep
 
     def __iter__(self):
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -204,8 +209,18 @@ class RandomModels:
                     log(done.stderr.strip())
                     continue
                 path.with_suffix(".part").rename(path)
-            yield f"1B {name}", path
-            path.unlink()
+            yield f"1B {name}", path, TESTS
+            if not self.keep:
+                path.unlink()
+
+
+def real_models(given):
+    """FILE[:prompt,generate,depth]...; those that are installed, if none is given: (name, path, tests)."""
+    if not given:
+        given = [f"{path}{tests}" for path, tests in ((STORE / file, tests) for file, tests in REAL) if path.exists()]
+    for one in given:
+        path, *tests = one.split(":")
+        yield pathlib.Path(path).stem, pathlib.Path(path), [tuple(map(int, test.split(","))) for test in tests] or TESTS
 
 
 def table(rows, names):
@@ -250,23 +265,23 @@ def main():
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
     parser.add_argument("--cpu", default="native,avx2", help="levels: native, avx2")
     parser.add_argument("--formats", default=",".join(FORMATS))
-    parser.add_argument("--tests", default="512,0,0 0,64,0", help="prompt,generate,depth ...")
+    parser.add_argument("--keep", action="store_true", help="leave the random models where they are")
     parser.add_argument("--out", type=pathlib.Path, default=ROOT / "bench/README.md")
     parser.add_argument("--fresh", action="store_true", help="forget what an earlier run measured")
     parser.add_argument("--build", action="store_true", help="build the peers and end")
     parser.add_argument("--jobs", type=int, default=2, help="compilers at once, for the peers")
     parser.add_argument("--launcher", default="", help="put before every compiler call")
-    parser.add_argument("models", nargs="*", type=pathlib.Path)
+    parser.add_argument("models", nargs="*")
     options = parser.parse_args()
     names = [name for name in options.only.split(",") if name]
     levels = list(dict.fromkeys(level_here(level) for level in options.cpu.split(",")))
     binaries = {(name, level): build(name, options.peers, level, options.jobs, options.launcher) for level in levels for name in names}
     if options.build:
         return
-    tests = [tuple(map(int, test.split(","))) for test in options.tests.split()]
     figures = Figures(options.peers / "figures.json", options.fresh)
     speeds, memory = {level: [] for level in levels}, []
-    models = [(path.stem, path) for path in options.models] or RandomModels(options.writer, options.peers / "models", options.formats.split(","))
+    formats = [name for name in options.formats.split(",") if name]
+    models = itertools.chain(real_models(options.models), RandomModels(options.writer, options.peers / "models", formats, options.keep))
 
     def write():
         cpu = next((line.split(": ")[1].strip() for line in open("/proc/cpuinfo") if line.startswith("model name")), "unknown processor")
@@ -279,7 +294,7 @@ def main():
         partial.write_text("\n".join(lines))
         partial.replace(options.out)
 
-    for name, model in models:
+    for name, model, tests in models:
         for level in levels:
             os.environ["HEARTH_CPU"] = "avx2"
             if level == "native":
