@@ -5,14 +5,15 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <numeric>
 #include <optional>
 
 #include "base/error.h"
 #include "compress/mixture.h"
+#include "compress/predictions.h"
 #include "compress/working_copy.h"
 #include "gguf/writer.h"
 #include "kernels/kernels.h"
-#include "ops/activation.h"
 
 namespace hearth::compress {
 
@@ -27,58 +28,46 @@ constexpr float exaggeration = 3;  // errors of the probe are so many times thos
 constexpr Type candidates[] = {Type::q2_k, Type::q3_k, Type::iq4_xs, Type::iq4_nl, Type::q4_0, Type::q4_1,
                                Type::q4_k, Type::q5_0, Type::q5_1,   Type::q5_k,   Type::q6_k, Type::q8_0};
 
-// The model's predictions over the probe: log-probabilities [tokens, vocabulary].
-class Probe {
+// How far the model's predictions over a text have moved from what they were at first.
+class Probe : public Predictions {
  public:
   Probe(const model::Model& model, ThreadPool& pool, const Calibration& calibration)
-      : model_(model), pool_(pool), cache_(model.new_cache(probe_tokens)), scratch_(model::Model::new_scratch()) {
-    const auto& tokens = calibration.tokens();
-    if (tokens.size() <= skipped_tokens)
-      throw Error(Code::bad_input, fmt::format("the calibration text has {} tokens", tokens.size()), {},
-                  fmt::format("a target needs more than {}, better {}", skipped_tokens, probe_tokens));
-    tokens_.assign(tokens.begin(), tokens.begin() + std::ptrdiff_t(std::min(probe_tokens, tokens.size())));
-    if (calibration.bos() != no_token) tokens_[0] = calibration.bos();
-    reference_ = run();
+      : Predictions(model, pool, text_of(calibration), calibration.bos(), text_of(calibration).size(), skipped_tokens),
+        pool_(pool) {
+    run([&](std::size_t, tensor::ConstRows rows) {
+      for (std::size_t i = 0; i < rows.count; ++i)
+        reference_.insert(reference_.end(), rows.row(i), rows.row(i) + rows.width);
+    });
   }
 
   // KL(reference || now), the mean over positions.
   double divergence() {
-    const std::vector<float> now = run();
-    const std::size_t width = model_.vocabulary_size(), count = tokens_.size() - skipped_tokens;
     std::vector<double> sums(pool_.size());
-    pool_.split(count, 1, [&](std::size_t begin, std::size_t end, std::size_t thread) {
-      for (std::size_t i = begin * width; i < end * width; ++i) {
-        const float p = reference_[i];
-        if (p > -30) sums[thread] += double(std::exp(p)) * (double(p) - now[i]);
-      }
+    std::size_t done = 0;
+    run([&](std::size_t, tensor::ConstRows rows) {
+      const float* const reference = reference_.data() + done * rows.width;
+      pool_.split(rows.count, 1, [&](std::size_t begin, std::size_t end, std::size_t thread) {
+        for (std::size_t i = begin * rows.width; i < end * rows.width; ++i) {
+          const float p = reference[i];
+          if (p > -30) sums[thread] += double(std::exp(p)) * (double(p) - rows.data[i]);
+        }
+      });
+      done += rows.count;
     });
-    double sum = 0;
-    for (const double one : sums) sum += one;
-    return std::max(0.0, sum / double(count));
+    return std::max(0.0, std::accumulate(sums.begin(), sums.end(), 0.0) / double(done));
   }
 
  private:
-  std::vector<float> run() {
-    cache_->truncate(0);
-    const std::span<const Token> all(tokens_);
-    const model::Segment start{
-        .cache = cache_.get(), .tokens = all.first(skipped_tokens), .want = model::Segment::Want::none};
-    model_.forward(pool_, {&start, 1}, *scratch_, {});
-    const model::Segment rest{
-        .cache = cache_.get(), .tokens = all.subspan(skipped_tokens), .want = model::Segment::Want::all};
-    const std::size_t width = model_.vocabulary_size(), count = rest.tokens.size();
-    std::vector<float> logits(count * width);
-    model_.forward(pool_, {&rest, 1}, *scratch_, {logits.data(), count, width});
-    ops::log_softmax(pool_, {logits.data(), count, width});
-    return logits;
+  static std::span<const Token> text_of(const Calibration& calibration) {
+    const std::span<const Token> tokens(calibration.tokens());
+    if (tokens.size() <= skipped_tokens)
+      throw Error(Code::bad_input, fmt::format("the calibration text has {} tokens", tokens.size()), {},
+                  fmt::format("a target needs more than {}, better {}", skipped_tokens, probe_tokens));
+    return tokens.first(std::min(probe_tokens, tokens.size()));
   }
 
-  const model::Model& model_;
   ThreadPool& pool_;
-  std::unique_ptr<model::KvCache> cache_;
-  std::shared_ptr<model::Model::Scratch> scratch_;
-  std::vector<Token> tokens_;
-  std::vector<float> reference_;
+  std::vector<float> reference_;  // log-probabilities [positions, vocabulary]
 };
 
 // What the columns matter to each row of a tensor: its expert's inputs tell. Null where nothing was measured.
@@ -228,7 +217,12 @@ std::vector<Type> types_for_budget(const gguf::File& file, std::uint64_t file_by
   const std::size_t count = file.tensors().size();
   std::vector<std::vector<Choice>> choices(count);
   std::uint64_t first = std::numeric_limits<std::uint64_t>::max();
-  for (std::size_t i = 0; i < count; ++i) {
+  std::vector<std::size_t> order(count);  // by layers: those before a spoilt one are not run again
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  std::ranges::stable_sort(order, {}, [&](std::size_t i) { return layer_of(file.tensors()[i].name); });
+  std::size_t done = 0;
+  for (const std::size_t i : order) {
+    ++done;
     const gguf::Tensor& tensor = file.tensors()[i];
     first = std::min(first, file.position(tensor));
     const auto bytes = [&](Type type) { return gguf::bytes({tensor.name, type, tensor.shape}); };
@@ -243,6 +237,7 @@ std::vector<Type> types_for_budget(const gguf::File& file, std::uint64_t file_by
     const Type rounded = that_fits(Type::q4_k, columns) == Type::f16 ? Type::f16 : that_fits(Type::q3_k, columns);
     double unit = 0;  // damage for each unit of error
     if (rounded != Type::f16) {
+      probe.advance_to(layer_of(tensor.name));
       spoil(copy, tensor, rounded, matter, pool);
       const double error = sample.error_of(rounded);
       if (error > 0) unit = probe.divergence() / (exaggeration * exaggeration * error);
@@ -253,7 +248,7 @@ std::vector<Type> types_for_budget(const gguf::File& file, std::uint64_t file_by
         choices[i].push_back({type, bytes(type), unit * sample.error_of(type)});
     choices[i].push_back({Type::f16, bytes(Type::f16), 0});
     file.release(tensor);
-    if (progress && !progress(i + 1, count)) throw Error(Code::cancelled, "interrupted");
+    if (progress && !progress(done, count)) throw Error(Code::cancelled, "interrupted");
   }
   const std::uint64_t around = first + 4096 + count * 64;  // metadata and the table of tensors, padding
   std::uint64_t smallest = around;

@@ -37,6 +37,12 @@ struct Rule {
 
 }  // namespace
 
+std::size_t layer_of(std::string_view tensor) {
+  std::size_t layer = 0;
+  if (tensor.starts_with("blk.")) std::from_chars(tensor.data() + 4, tensor.data() + tensor.size(), layer);
+  return layer;
+}
+
 struct Mixture {
   std::string_view name;
   std::uint32_t file_type;
@@ -127,14 +133,6 @@ bool same_name(std::string_view a, std::string_view b) {
                     [](unsigned char x, unsigned char y) { return std::toupper(x) == std::toupper(y); });
 }
 
-// The number in "blk.7.", or none.
-std::optional<std::size_t> layer_of(std::string_view name) {
-  if (!name.starts_with("blk.")) return {};
-  std::size_t layer = 0;
-  const auto [end, fault] = std::from_chars(name.data() + 4, name.data() + name.size(), layer);
-  return fault == std::errc() && end != name.data() + 4 ? std::optional(layer) : std::nullopt;
-}
-
 struct ModelShape {
   std::size_t layers = 0, experts = 0, queries_a_head = 1;
   bool has_output = false;
@@ -200,7 +198,7 @@ Type type_of(const gguf::Tensor& tensor, const Mixture& mixture, const ModelShap
       return Type::q5_k;
   }
   for (const Rule& rule : mixture.rules)
-    if (has(rule.part) && applies(rule.share, layer_of(name).value_or(0), shape, has_importance)) return rule.type;
+    if (has(rule.part) && applies(rule.share, layer_of(name), shape, has_importance)) return rule.type;
   return mixture.base;
 }
 

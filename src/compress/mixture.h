@@ -32,4 +32,7 @@ std::vector<tensor::Type> plan_types(const gguf::File& file, const QuantizeOptio
 // `type`, or the nearest that holds rows of so many columns.
 tensor::Type that_fits(tensor::Type type, std::uint64_t columns);
 
+// Of "blk.3.attn_q.weight" 3; of what belongs to no layer 0.
+std::size_t layer_of(std::string_view tensor);
+
 }  // namespace hearth::compress

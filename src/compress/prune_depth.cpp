@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "compress/importance.h"
+#include "compress/mixture.h"
 #include "compress/prune_plan.h"
 
 namespace hearth::compress {
@@ -96,7 +97,7 @@ PrunePlan plan_depth(const PruneInput& input) {
     std::string name = tensor.name;
     if (name.starts_with("blk.")) {
       const std::size_t dot = name.find('.', 4);
-      const auto layer = static_cast<std::uint32_t>(std::stoul(name.substr(4, dot - 4)));
+      const auto layer = static_cast<std::uint32_t>(layer_of(name));
       const auto place = std::lower_bound(kept.begin(), kept.end(), layer);
       if (place == kept.end() || *place != layer) continue;
       name = fmt::format("blk.{}{}", place - kept.begin(), name.substr(dot));

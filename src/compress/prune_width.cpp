@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "compress/importance.h"
+#include "compress/mixture.h"
 #include "compress/prune_plan.h"
 #include "model/weights.h"
 
@@ -68,7 +69,7 @@ PrunePlan plan_width(const PruneInput& input) {
   for (const gguf::Tensor& tensor : input.file.tensors()) {
     PrunedTensor one{&tensor, tensor.name, {}, {}, {}, 0, 0};
     if (const std::size_t at = tensor.name.find(".ffn_"); tensor.name.starts_with("blk.") && at != std::string::npos) {
-      const Indices& some = kept[std::stoul(tensor.name.substr(4, at - 4))];
+      const Indices& some = kept.at(layer_of(tensor.name));
       const std::string_view part = std::string_view(tensor.name).substr(at + 1);
       const bool is_vector = tensor.shape.size() == 1;
       if (part == "ffn_down.weight") {

@@ -10,16 +10,16 @@
 #include <string>
 
 #include "base/error.h"
+#include "compress/mixture.h"
+#include "compress/predictions.h"
 #include "compress/working_copy.h"
 #include "gguf/writer.h"
-#include "ops/activation.h"
 
 namespace hearth::compress {
 
 namespace {
 
 constexpr std::size_t measured_chunks = 8;
-constexpr std::size_t rows_at_once = 128;  // of logits
 
 void check_chunks(const Calibration& calibration, std::size_t context) {
   const std::size_t tokens = calibration.tokens().size();
@@ -28,62 +28,38 @@ void check_chunks(const Calibration& calibration, std::size_t context) {
                 fmt::format("selecting needs a chunk of {} at least", std::max<std::size_t>(4, context)));
 }
 
-// The mean loss of a model's predictions over the second halves of some chunks.
-class Losses {
+// The mean loss over the second halves of some chunks.
+class Losses : public Predictions {
  public:
   Losses(const model::Model& model, ThreadPool& pool, const Calibration& calibration, CalibrationOptions options)
-      : model_(model),
-        pool_(pool),
-        bos_(calibration.bos()),
-        context_(options.context),
-        cache_(model.new_cache(options.context)),
-        scratch_(model::Model::new_scratch()) {
-    const auto& all = calibration.tokens();
-    check_chunks(calibration, context_);
-    const std::size_t there = all.size() / context_;
-    const std::size_t count = std::min(measured_chunks, there), first = std::min(options.chunks, there - count);
-    tokens_.assign(all.begin() + std::ptrdiff_t(first * context_),
-                   all.begin() + std::ptrdiff_t((first + count) * context_));
-    logits_.resize(rows_at_once * model.vocabulary_size());
-  }
+      : Predictions(model, pool, chunks_of(calibration, options), calibration.bos(), options.context,
+                    options.context / 2),
+        context_(options.context) {}
 
   double measure() {
     double sum = 0;
     std::size_t scored = 0;
-    for (std::size_t at = 0; at < tokens_.size(); at += context_) {
-      std::vector<Token> chunk(tokens_.begin() + std::ptrdiff_t(at), tokens_.begin() + std::ptrdiff_t(at + context_));
-      if (bos_ != no_token) chunk[0] = bos_;
-      const std::span<const Token> all(chunk);
-      const std::size_t half = context_ / 2;
-      cache_->truncate(0);
-      forward(all.first(half), model::Segment::Want::none, {});
-      for (std::size_t i = half; i + 1 < context_;) {
-        const std::size_t count = std::min(rows_at_once, context_ - 1 - i);
-        const tensor::Rows rows(logits_.data(), count, model_.vocabulary_size());
-        forward(all.subspan(i, count), model::Segment::Want::all, rows);
-        ops::log_softmax(pool_, rows);
-        for (std::size_t k = 0; k < count; ++k) sum -= double(rows.row(k)[chunk[i + k + 1]]);
-        scored += count;
-        i += count;
-      }
-    }
+    run([&](std::size_t at, tensor::ConstRows rows) {
+      for (std::size_t i = 0; i < rows.count; ++i)
+        if (const std::size_t next = at + i + 1; next % context_ != 0) {
+          sum -= double(rows.row(i)[tokens()[next]]);
+          ++scored;
+        }
+    });
     return sum / double(scored);
   }
 
  private:
-  void forward(std::span<const Token> tokens, model::Segment::Want want, tensor::Rows out) {
-    const model::Segment segment{.cache = cache_.get(), .tokens = tokens, .want = want};
-    model_.forward(pool_, {&segment, 1}, *scratch_, out);
+  // Those after what other methods calibrate on; the last, where there are no more.
+  static std::span<const Token> chunks_of(const Calibration& calibration, CalibrationOptions options) {
+    check_chunks(calibration, options.context);
+    const std::span<const Token> all(calibration.tokens());
+    const std::size_t there = all.size() / options.context;
+    const std::size_t count = std::min(measured_chunks, there), first = std::min(options.chunks, there - count);
+    return all.subspan(first * options.context, count * options.context);
   }
 
-  const model::Model& model_;
-  ThreadPool& pool_;
-  Token bos_;
   std::size_t context_;
-  std::unique_ptr<model::KvCache> cache_;
-  std::shared_ptr<model::Model::Scratch> scratch_;
-  std::vector<Token> tokens_;
-  std::vector<float> logits_;
 };
 
 // "blk.3.attn_q.weight" and "blk.3.attn_k.weight" are one part: they share their input.
@@ -97,18 +73,6 @@ std::string part_of(const std::string& tensor) {
   const auto found = shared.find(tensor.substr(kind, end - kind));
   return found == shared.end() ? tensor.substr(0, end) : tensor.substr(0, kind) + found->second;
 }
-
-// A file that goes when this does.
-struct TemporaryFile {
-  std::filesystem::path path;
-  explicit TemporaryFile(std::filesystem::path where) : path(std::move(where)) {}
-  ~TemporaryFile() {
-    std::error_code ignored;
-    std::filesystem::remove(path, ignored);
-  }
-  TemporaryFile(const TemporaryFile&) = delete;
-  TemporaryFile& operator=(const TemporaryFile&) = delete;
-};
 
 }  // namespace
 
@@ -131,6 +95,7 @@ Selection select(std::span<const gguf::File> candidates, const Calibration& cali
     if (found == parts.end()) found = parts.insert(parts.end(), {part, {}});
     found->second.push_back(i);
   }
+  std::ranges::stable_sort(parts, {}, [](const auto& one) { return layer_of(one.first); });
 
   WorkingCopy copy(first, folder, WorkingCopy::Form::as_it_is);
   Losses losses(copy.model(), pool, calibration, options);
@@ -147,6 +112,7 @@ Selection select(std::span<const gguf::File> candidates, const Calibration& cali
         return !std::ranges::equal(first.tensors()[i].data, candidates[candidate].tensors()[i].data);
       });
     };
+    losses.advance_to(layer_of(name));
     std::size_t best = 0;
     for (std::size_t candidate = 1; candidate < candidates.size(); ++candidate) {
       if (!differs(candidate)) continue;
@@ -174,15 +140,16 @@ QuantizeReport quantize_selected(const std::filesystem::path& in, const std::fil
   check_chunks(calibration, options.context);
   const std::filesystem::path folder = out.parent_path().empty() ? "." : out.parent_path();
   constexpr Method methods[] = {Method::importance, Method::feedback};
-  std::vector<std::unique_ptr<TemporaryFile>> paths;
   std::vector<QuantizeReport> reports;
-  std::vector<gguf::File> files;
+  std::vector<gguf::File>
+      files;  // without names once open: the system removes them with the process, however that ends
   for (const Method method : methods) {
-    paths.push_back(std::make_unique<TemporaryFile>(folder / fmt::format(".hearth-{}-{}", name(method), ::getpid())));
+    const std::filesystem::path path = folder / fmt::format(".hearth-{}-{}", name(method), ::getpid());
     QuantizeOptions one = options;
     one.method = method;
-    reports.push_back(quantize(in, paths.back()->path, one, progress));
-    files.push_back(gguf::File::open(paths.back()->path));
+    reports.push_back(quantize(in, path, one, progress));
+    files.push_back(gguf::File::open(path));
+    std::filesystem::remove(path);
   }
   ThreadPool pool(options.threads);
   const Selection selection =

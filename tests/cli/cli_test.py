@@ -435,6 +435,16 @@ class Smol(Case):
         self.fails(2, "run", SMOL, "x", "--top-p", "1.5", says="top-p")
         self.fails(1, "run", SMOL, "x", "--grammar", "/nowhere.gbnf", says="/nowhere.gbnf")
 
+    def test_prompt_cache(self):
+        with tempfile.TemporaryDirectory() as folder:
+            cache = pathlib.Path(folder) / "cache"
+            ask = ("run", SMOL, "The capital of France is", "--raw", "--temperature", "0", "-n", "4", "--json", "--prompt-cache")
+            first, again = (json.loads(self.works(*ask, cache)) for _ in range(2))
+            self.assertEqual(first["text"], again["text"])
+            self.assertGreater(cache.stat().st_size, 0)
+            self.assertEqual([path.name for path in cache.parent.iterdir()], ["cache"])
+        self.fails(1, *ask, "/nowhere/cache", says="/nowhere/cache")  # before an answer that could not be kept
+
     def test_perplexity(self):
         text = SHARED / "data/text/wikitext2-valid.txt"
         result = json.loads(self.works("perplexity", SMOL, "--file", text, "--chunks", "1", "--json"))

@@ -12,12 +12,12 @@ using tensor::Type;
 
 constexpr std::size_t few_tokens = 8;
 
-bool by_pairs(Type type, std::size_t tokens) {
-  return (type == Type::f16 || type == Type::bf16) && tokens > few_tokens;
+bool by_pairs(Type type, std::size_t tokens, Care care) {
+  return (type == Type::f16 || type == Type::bf16) && tokens > few_tokens && care != Care::everyone;
 }
 
 Form form(Type type, std::size_t tokens, Care care) {
-  return by_pairs(type, tokens) ? Form::bf16 : avx512_matmul.form(type, tokens, care);
+  return by_pairs(type, tokens, care) ? Form::bf16 : avx512_matmul.form(type, tokens, care);
 }
 
 std::size_t packed_bytes(Form form, std::size_t tokens, std::size_t columns) {
@@ -33,11 +33,12 @@ void pack(Form form, const Activations& input, std::size_t begin, std::size_t en
 }
 
 std::size_t scratch_bytes(Type type, std::size_t tokens, std::size_t columns) {
-  return by_pairs(type, tokens) ? Bf16Panels::scratch_bytes : avx512_matmul.scratch_bytes(type, tokens, columns);
+  const std::size_t others = avx512_matmul.scratch_bytes(type, tokens, columns);
+  return others < Bf16Panels::scratch_bytes ? Bf16Panels::scratch_bytes : others;
 }
 
 void multiply(const ProductPiece& piece) {
-  if (!by_pairs(piece.type, piece.input->tokens)) return avx512_matmul.multiply(piece);
+  if (!by_pairs(piece.type, piece.input->tokens, piece.input->care)) return avx512_matmul.multiply(piece);
   many<Bf16Panels>(piece, piece.type == Type::f16 ? unpack_pairs<F16Pairs> : unpack_pairs<Bf16Pairs>);
 }
 

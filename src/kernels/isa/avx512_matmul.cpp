@@ -15,8 +15,9 @@ namespace {
 using tensor::Type;
 using I = Avx512Product;
 
-Form form(Type type, std::size_t, Care) {
-  return type == Type::f32 || type == Type::f16 || type == Type::bf16 ? Form::f32 : Form::int8;
+Form form(Type type, std::size_t, Care care) {
+  const bool floats = type == Type::f32 || type == Type::f16 || type == Type::bf16;
+  return floats || care == Care::everyone ? Form::f32 : Form::int8;
 }
 
 std::size_t packed_bytes(Form form, std::size_t tokens, std::size_t columns) {
@@ -31,12 +32,16 @@ void pack(Form form, const Activations& input, std::size_t begin, std::size_t en
 }
 
 std::size_t scratch_bytes(Type type, std::size_t tokens, std::size_t columns) {
-  if (tokens <= few_tokens) return few_scratch_bytes<I>(columns);
-  return form(type, tokens, Care::nobody) == Form::int8 ? Int8Panels::scratch_bytes : FloatPanels::scratch_bytes;
+  const std::size_t floats = FloatPanels::scratch_bytes;  // what care asks for
+  const std::size_t bytes = tokens <= few_tokens                             ? few_scratch_bytes<I>(columns)
+                            : form(type, tokens, Care::nobody) == Form::int8 ? Int8Panels::scratch_bytes
+                                                                             : 0;
+  return bytes > floats ? bytes : floats;
 }
 
 template <class F>
 void product_int8(const ProductPiece& piece) {
+  if (piece.input->care == Care::everyone) return many<FloatPanels>(piece, unpack_codes<F>);
   piece.input->tokens <= few_tokens ? few_int8<I, F>(piece) : many<Int8Panels>(piece, unpack_int8<F>);
 }
 template <class F>

@@ -1,4 +1,4 @@
-// Float weights with many tokens, in float32 throughout.
+// Products in float32 throughout: float weights with many tokens, and those of any format whose results are measured.
 #pragma once
 
 #include "kernels/matmul/avx512_tiles.h"
@@ -45,6 +45,43 @@ void unpack_floats(const FloatPanels& to, const Area& area, std::size_t panel) {
       v[r] = F::load_part(to.piece.weights + (row + (r < left ? r : 0)) * to.piece.row_bytes, area.first + i, count);
     Avx512::transpose(v);
     for (std::size_t k = 0; k < count; ++k) _mm512_store_ps(to.at(panel) + (i + k) * panel_rows, v[k]);
+  }
+}
+
+// A format of codes, decoded by its definition.
+template <class F>
+void unpack_codes(const FloatPanels& to, const Area& area, std::size_t panel) {
+  using Block = typename F::Block;
+  const std::size_t left = area.rows - panel * panel_rows, rows = left < panel_rows ? left : panel_rows;
+  const std::size_t row_bytes = to.piece.row_bytes;
+  const std::byte* const weights =
+      to.piece.weights + (area.row + panel * panel_rows) * row_bytes + area.first / Block::weights * sizeof(Block);
+  float scales[panel_rows][FloatPanels::chunk / 16 + 16], minimums[panel_rows][FloatPanels::chunk / 16 + 16];
+  for (std::size_t row = 0; row < rows; ++row)
+    F::expand(reinterpret_cast<const Block*>(weights + row * row_bytes), area.columns / Block::weights, scales[row],
+              minimums[row]);
+  alignas(64) std::uint8_t codes[panel_rows][64];
+  for (std::size_t first = 0; first < area.columns; first += 64) {
+    const bool whole = first + 64 <= area.columns;
+    for (std::size_t row = 0; row < rows; ++row) {
+      const std::byte* const from = weights + row * row_bytes;
+      if constexpr (Block::weights < 64)
+        _mm512_store_si512(codes[row], whole ? F::codes(from, first / 64) : F::last_codes(from, first / 64));
+      else
+        _mm512_store_si512(codes[row], F::codes(from, first / 64));
+    }
+    for (std::size_t i = 0; i < 64 && first + i < area.columns; i += 16) {
+      __m512 v[panel_rows];
+      for (std::size_t r = 0; r < panel_rows; ++r) {  // a missing row is like the first
+        const std::size_t row = r < rows ? r : 0, group = (first + i) / F::group;
+        const __m512i code =
+            _mm512_sub_epi32(_mm512_cvtepu8_epi32(load16(codes[row] + i)), _mm512_set1_epi32(F::offset));
+        v[r] = _mm512_mul_ps(_mm512_cvtepi32_ps(code), _mm512_set1_ps(scales[row][group]));
+        if constexpr (F::minimum) v[r] = _mm512_add_ps(v[r], _mm512_set1_ps(minimums[row][group]));
+      }
+      Avx512::transpose(v);
+      for (std::size_t k = 0; k < 16; ++k) _mm512_store_ps(to.at(panel) + (first + i + k) * panel_rows, v[k]);
+    }
   }
 }
 
