@@ -27,6 +27,7 @@ struct AttentionPiece {
   float scale, softcap;
   std::size_t window;  // 0: none
   bool causal;
+  bool exact;           // in float32 throughout
   const float* slopes;  // [group], or null
 
   // Row (t, g) at output + t * output_stride + g * value_width. With `maximum` and `sum` ([tokens * group] each) the

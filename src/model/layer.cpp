@@ -205,7 +205,9 @@ void Transformer::attend(Step& step, std::size_t index, tensor::ConstRows querie
                     .cache = cache_of(step, piece, index),
                     .first = piece.first});
   }
-  ops::attention(step.pool, attention_options(index), jobs);
+  ops::AttentionOptions options = attention_options(index);
+  options.exact = step.care == ops::Care::everyone;
+  ops::attention(step.pool, options, jobs);
 }
 
 void Transformer::feed_forward(Step& step, std::size_t index, tensor::ConstRows n, tensor::Rows y,

@@ -194,6 +194,7 @@ void Plan::work(const Piece& piece, float* scratch) {
   task.softcap = options_.softcap;
   task.window = options_.window;
   task.causal = options_.causal;
+  task.exact = options_.exact;
   task.slopes = options_.slopes ? options_.slopes + head : nullptr;
   task.scratch = scratch;
   if (block.chunks == 0) {

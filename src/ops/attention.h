@@ -42,6 +42,7 @@ struct AttentionOptions {
   float softcap = 0;              // logits = cap * tanh(logits / cap); 0: none
   std::size_t window = 0;         // sees the last `window` positions, its own included; 0: all
   bool causal = true;             // false: every token sees every token of the job (encoders)
+  bool exact = false;             // in float32 throughout, at the price of speed; as it is with a cache in f32
   const float* slopes = nullptr;  // [heads] ALiBi: adds slope * (key position - query position); null: none
 };
 

@@ -96,6 +96,12 @@ void unpack_values(const AttentionPiece& piece, std::size_t position, std::size_
   }
 }
 
+// Whether rows [row, end) see anything of the tile.
+inline bool any_visible(const AttentionPiece& piece, std::size_t row, std::size_t end, std::size_t position) {
+  return Visible(piece, (end - 1) / piece.group).end > position &&
+         Visible(piece, row / piece.group).begin < position + tile;
+}
+
 template <class V, class Row>
 void attend_many_of(const AttentionPiece& piece) {
   using Product = FloatProduct<V>;
@@ -118,9 +124,7 @@ void attend_many_of(const AttentionPiece& piece) {
     unpack_values<V, Row>(piece, position, n, state.width, values);
     for (std::size_t row = 0; row < rows; row += R) {
       const std::size_t end = rows - row < R ? rows : row + R;
-      if (Visible(piece, (end - 1) / piece.group).end <= position ||
-          Visible(piece, row / piece.group).begin >= position + tile)
-        continue;
+      if (!any_visible(piece, row, end, position)) continue;
       product_columns<Product, false>(queries + row * piece.key_width, piece.key_width, keys, tile, piece.key_width,
                                       scores, tile, tile);
       soften_rows<V>(piece, state, row, end, position, scores, tile);
@@ -129,30 +133,6 @@ void attend_many_of(const AttentionPiece& piece) {
     }
   }
   state.finish(piece);
-}
-
-template <class V>
-void attend_many(const AttentionPiece& piece) {
-  switch (piece.type) {
-    case RowType::f32:
-      return attend_many_of<V, F32Row<V>>(piece);
-    case RowType::f16:
-      return attend_many_of<V, F16Row<V>>(piece);
-    case RowType::q8_0:
-      return attend_many_of<V, Q8Row<V>>(piece);
-    case RowType::q4_0:
-      return attend_many_of<V, Q4Row<V>>(piece);
-  }
-}
-
-// Floats of scratch that either way needs.
-template <class V>
-std::size_t attention_scratch(std::size_t rows, std::size_t key_width, std::size_t value_width) {
-  const std::size_t all = round_up(rows, V::product_rows), keys = round_up(key_width, V::lanes);
-  const std::size_t values = round_up(value_width, V::lanes);
-  const std::size_t state = all * (1 + V::lanes + values), queries = all * keys;
-  const std::size_t few = rows * score_stride, many = (keys + values + V::product_rows) * tile;
-  return state + queries + (few > many ? few : many) + 8 * 16;  // each part begins on a line
 }
 
 }  // namespace

@@ -86,20 +86,20 @@ struct State {
   }
 };
 
-// Scores [tile] of one row, products of query and key, become weights; sum and maximum follow. Positions the row does
-// not see get weight 0, whatever stands in their scores.
-template <class V>
+// Scores [tile] of one row, products of query and key, become weights, which `keep` is given; sum and maximum follow.
+// Positions the row does not see get weight 0, whatever stands in their scores.
+template <class V, class Keep>
 void soften(const AttentionPiece& piece, State<V>& state, std::size_t token, std::size_t head, std::size_t position,
-            float* scores) {
+            const float* scores, Keep keep) {
   using F = typename V::Float;
   constexpr std::size_t vectors = tile / V::lanes;
   const std::size_t row = token * piece.group + head;
   const Visible visible(piece, token);
-  if (visible.begin >= position + tile || visible.end <= position) {
-    for (std::size_t k = 0; k < vectors; ++k) V::store(scores + k * V::lanes, V::zero());
-    return;
-  }
   F s[vectors];
+  if (visible.begin >= position + tile || visible.end <= position) {
+    for (F& x : s) x = V::zero();
+    return keep(s);
+  }
   for (std::size_t k = 0; k < vectors; ++k) s[k] = V::load(scores + k * V::lanes);
   if (piece.softcap > 0) {
     const F cap = V::splat(piece.softcap), inverse = V::splat(1.0f / piece.softcap);
@@ -129,23 +129,31 @@ void soften(const AttentionPiece& piece, State<V>& state, std::size_t token, std
   for (std::size_t k = 0; k < vectors; ++k) {
     s[k] = exponential<V>(V::sub(s[k], maximum));
     sum = V::add(sum, s[k]);
-    V::store(scores + k * V::lanes, s[k]);
   }
   V::store(state.sums + row * V::lanes, sum);
+  keep(s);
 }
 
-// Calls soften for rows [begin, end), row r's scores at scores + (r - begin) * stride.
-template <class V>
+// Calls soften for rows [begin, end), row begin + i's scores at scores + i * stride; keep(i, weights).
+template <class V, class Keep>
 void soften_rows(const AttentionPiece& piece, State<V>& state, std::size_t begin, std::size_t end, std::size_t position,
-                 float* scores, std::size_t stride) {
+                 const float* scores, std::size_t stride, Keep keep) {
   std::size_t token = begin / piece.group, head = begin % piece.group;
-  for (; begin < end; ++begin, scores += stride) {
-    soften<V>(piece, state, token, head, position, scores);
+  for (std::size_t i = 0; begin + i < end; ++i, scores += stride) {
+    soften<V>(piece, state, token, head, position, scores, [&](const auto& weights) { keep(i, weights); });
     if (++head == piece.group) {
       head = 0;
       ++token;
     }
   }
+}
+// The same where weights take the place of scores.
+template <class V>
+void soften_rows(const AttentionPiece& piece, State<V>& state, std::size_t begin, std::size_t end, std::size_t position,
+                 float* scores, std::size_t stride) {
+  soften_rows<V>(piece, state, begin, end, position, scores, stride, [=](std::size_t i, const auto& weights) {
+    for (std::size_t k = 0; k < tile / V::lanes; ++k) V::store(scores + i * stride + k * V::lanes, weights[k]);
+  });
 }
 
 // Calls body with the constant count, of 1, 2, 3 or 4, as a type.

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "kernels/body/attend_few.h"
-#include "kernels/body/attend_many.h"
+#include "kernels/body/attend_words.h"
 #include "kernels/body/rotary.h"
 
 namespace hearth::kernels {

@@ -101,6 +101,26 @@ struct Avx2 {
   static Float load_high_nibbles(const std::uint8_t* p) {
     return _mm256_cvtepi32_ps(_mm256_srli_epi32(_mm256_cvtepu8_epi32(load_bytes(p)), 4));
   }
+
+  // Words, two to a lane: numbers rounded to 16 bits, and sums of products of pairs of them.
+  using Words = __m256i;
+  static Words no_words() { return _mm256_setzero_si256(); }
+  static Words load_words(const std::int32_t* p) { return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)); }
+  static Words splat_pair(std::int32_t pair) { return _mm256_set1_epi32(pair); }
+  static Words add_products(Words sums, Words a, Words b) {
+    sums = _mm256_add_epi32(sums, _mm256_madd_epi16(a, b));
+    __asm__("" : "+x"(sums));  // keeps GCC from gathering sums into trees, whose leaves would not fit in registers
+    return sums;
+  }
+  static Float to_floats(Words sums) { return _mm256_cvtepi32_ps(sums); }
+  static void store_words(std::int16_t* p, Float a, Float b) {
+    const __m256i mixed = _mm256_packs_epi32(_mm256_cvtps_epi32(a), _mm256_cvtps_epi32(b));
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), _mm256_permute4x64_epi64(mixed, 0xd8));
+  }
+  static void store_pairs(std::int32_t* p, Float first, Float second) {
+    const __m256i high = _mm256_slli_epi32(_mm256_cvtps_epi32(second), 16);
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), _mm256_blend_epi16(_mm256_cvtps_epi32(first), high, 0xaa));
+  }
 };
 
 }  // namespace

@@ -101,6 +101,32 @@ struct Avx512 {
     return _mm512_cvtepi32_ps(_mm512_srli_epi32(_mm512_cvtepu8_epi32(load_bytes(p)), 4));
   }
 
+  // Words, two to a lane: numbers rounded to 16 bits, and sums of products of pairs of them.
+  using Words = __m512i;
+  static Words no_words() { return _mm512_setzero_si512(); }
+  static Words load_words(const std::int32_t* p) { return _mm512_loadu_si512(p); }
+  static Words splat_pair(std::int32_t pair) { return _mm512_set1_epi32(pair); }
+  // Assembly for the reason given at Avx512Product::add_dot.
+  static Words add_products(Words sums, Words a, Words b) {
+#if defined(__AVX512VNNI__)
+    __asm__("vpdpwssd %2, %1, %0" : "+v"(sums) : "v"(a), "v"(b));
+    return sums;
+#else
+    return _mm512_dpwssd_epi32(sums, a, b);  // emulated
+#endif
+  }
+  static Float to_floats(Words sums) {
+    return _mm512_cvtepi32_ps(sums);
+  }
+  static void store_words(std::int16_t* p, Float a, Float b) {
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), _mm512_cvtepi32_epi16(_mm512_cvtps_epi32(a)));
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(p + 16), _mm512_cvtepi32_epi16(_mm512_cvtps_epi32(b)));
+  }
+  static void store_pairs(std::int32_t* p, Float first, Float second) {
+    const __m512i high = _mm512_slli_epi32(_mm512_cvtps_epi32(second), 16);
+    _mm512_storeu_si512(p, _mm512_mask_blend_epi16(0xaaaaaaaa, _mm512_cvtps_epi32(first), high));
+  }
+
  private:
   // Lanes of four: (a0 + a1, a2 + a3, b0 + b1, b2 + b3)
   static Float add_quarters(Float a, Float b) {
