@@ -10,8 +10,8 @@
 namespace hearth::kernels {
 
 // How a product reads its activations: as they are, or packed beforehand, once for all products that share them.
-enum class Form : std::uint8_t { f32, int8, int8_quads, int16, bf16 };
-inline constexpr std::size_t forms = 5;
+enum class Form : std::uint8_t { f32, int8, int8_quads, int8_tiles, int16, bf16 };
+inline constexpr std::size_t forms = 6;
 
 // Where the processor leaves a choice: whose activations are rounded less than a single token's.
 enum class Care : std::uint8_t { nobody, short_prompt, everyone };

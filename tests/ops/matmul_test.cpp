@@ -199,7 +199,7 @@ TEST(Matmul, LargestCodesAndValuesDoNotSaturate) {
       for (const int byte : extremes) {
         SCOPED_TRACE(std::string(info.name) + " of bytes " + std::to_string(byte));
         const std::vector<std::byte> bytes = decoded(byte);
-        for (const std::size_t tokens : {1, 3, 8, 21})
+        for (const std::size_t tokens : {1, 3, 8, 21, 65})
           for (const int pattern : {0, 1, 2}) {
             std::vector<float> x(tokens * columns), y(tokens * rows);
             double expected = 0;

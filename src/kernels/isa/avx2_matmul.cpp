@@ -23,50 +23,6 @@ Form many_form(std::size_t tokens, Care care) {
   return only_words<F> || careful ? Form::int16 : Form::int8_quads;
 }
 
-// Calls task.operator()<F>() with the format of a type.
-template <class Task>
-auto with_format(Type type, Task task) {
-  switch (type) {
-    case Type::f16:
-      return task.template operator()<F16>();
-    case Type::bf16:
-      return task.template operator()<Bf16>();
-    case Type::q4_0:
-      return task.template operator()<Q4_0>();
-    case Type::q4_1:
-      return task.template operator()<Q4_1>();
-    case Type::q5_0:
-      return task.template operator()<Q5_0>();
-    case Type::q5_1:
-      return task.template operator()<Q5_1>();
-    case Type::q8_0:
-      return task.template operator()<Q8_0>();
-    case Type::q2_k:
-      return task.template operator()<Q2_K>();
-    case Type::q3_k:
-      return task.template operator()<Q3_K>();
-    case Type::q4_k:
-      return task.template operator()<Q4_K>();
-    case Type::q5_k:
-      return task.template operator()<Q5_K>();
-    case Type::q6_k:
-      return task.template operator()<Q6_K>();
-    case Type::iq4_nl:
-      return task.template operator()<Iq4_nl>();
-    case Type::iq4_xs:
-      return task.template operator()<Iq4_xs>();
-    case Type::mxfp4:
-      return task.template operator()<Mxfp4>();
-    default:
-      return task.template operator()<F32>();
-  }
-}
-
-template <class F>
-constexpr bool is_float = requires(const std::byte* row) {
-  F::load(row, std::size_t{});
-};
-
 // What panels hold as bytes is unpacked at so little cost that five tokens pay for it (Q4_K with eight: 134 GOPS
 // against 105 on one core).
 template <class F>
@@ -102,8 +58,8 @@ void pack(Form form, const Activations& input, std::size_t begin, std::size_t en
   }
 }
 
-std::size_t scratch_bytes(Type type, std::size_t tokens, std::size_t columns) {
-  const std::size_t few = few_scratch_bytes<Avx2Product>(columns);
+std::size_t scratch_bytes(Type type, std::size_t tokens, std::size_t) {
+  constexpr std::size_t few = few_scratch_bytes<Avx2Product>;
   const bool floats = form(type, tokens, Care::nobody) == Form::f32;
   const std::size_t words = sizeof(BytePanels<16>) > sizeof(WordPanels) ? sizeof(BytePanels<16>) : sizeof(WordPanels);
   const std::size_t many = floats ? sizeof(FloatPanels) : words;
@@ -133,7 +89,7 @@ void multiply(const ProductPiece& piece) {
     if constexpr (is_float<F>)
       few_float<Avx2Product, F>(piece);
     else
-      few_bytes<F>(piece);
+      few_bytes<Avx2Product, F>(piece);
   });
 }
 

@@ -39,7 +39,8 @@ std::size_t scratch_bytes(Type type, std::size_t tokens, std::size_t columns) {
 
 void multiply(const ProductPiece& piece) {
   if (!by_pairs(piece.type, piece.input->tokens, piece.input->care)) return avx512_matmul.multiply(piece);
-  many<Bf16Panels>(piece, piece.type == Type::f16 ? unpack_pairs<F16Pairs> : unpack_pairs<Bf16Pairs>);
+  ProductPiece own = piece;
+  many(own, Bf16Panels(own), piece.type == Type::f16 ? unpack_pairs<F16Pairs> : unpack_pairs<Bf16Pairs>);
 }
 
 }  // namespace

@@ -28,8 +28,16 @@ struct Avx2Product : Avx2 {
     return _mm256_maddubs_epi16(codes, load32(x));
   }
   template <class F>
-  static Float dot(Bytes codes, const std::int8_t* x) {
-    return _mm256_cvtepi32_ps(_mm256_madd_epi16(dot_words<F>(codes, x), _mm256_set1_epi16(1)));
+  static Bytes dot(Bytes codes, const std::int8_t* x) {
+    return _mm256_madd_epi16(dot_words<F>(codes, x), _mm256_set1_epi16(1));
+  }
+  // The sum of that and of what follows, 32 columns on.
+  template <class F>
+  static Bytes dot(Bytes first, Bytes second, const std::int8_t* x) {
+    if constexpr (4 * 127 * F::most <= 32767)
+      return _mm256_madd_epi16(_mm256_add_epi16(dot_words<F>(first, x), dot_words<F>(second, x + 32)),
+                               _mm256_set1_epi16(1));
+    return _mm256_add_epi32(dot<F>(first, x), dot<F>(second, x + 32));
   }
   // Sums of neighbours, of `a` in the lower half of each 128 bits, of `b` in the upper. `most` is the largest magnitude
   // they have.

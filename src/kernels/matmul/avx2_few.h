@@ -1,4 +1,5 @@
-// Products with a few tokens: each row of weights is read once, as it stands, and multiplied with all of them.
+// Products with a few tokens: each row of weights is read once, as it stands, and multiplied with all of them. I is how
+// bytes are multiplied: Avx2Product, or VnniProduct (avx512_few.h).
 #pragma once
 
 #include "kernels/matmul/avx2_formats.h"
@@ -17,24 +18,13 @@ Pair pair_of_group(const std::byte* group, std::size_t p) {
     return F::pair(group, p);
 }
 
-// Dot products of two times 32 columns: sums of eight products in each lane, one group's in each half.
-template <class F>
-__m256i dot_pair(Pair codes, const std::int8_t* x) {
-  const __m256i ones = _mm256_set1_epi16(1);
-  const __m256i a = Avx2Product::dot_words<F>(codes.first, x), b = Avx2Product::dot_words<F>(codes.second, x + 32);
-  if constexpr (4 * 127 * F::most <= 32767) return _mm256_madd_epi16(_mm256_add_epi16(a, b), ones);
-  return _mm256_add_epi32(_mm256_madd_epi16(a, ones), _mm256_madd_epi16(b, ones));
-}
-
 // A row's 256 columns times T tokens: dot products are added up lane by lane until a lane is a group's, so that one
 // multiplication serves the scales of eight. Every join keeps 128 columns in each half: codes and activations lie so
 // (Pair, Place).
-template <class F, int T>
+template <class I, class F, int T>
 [[gnu::always_inline]] inline void add_group(const std::byte* from, const Int8Rows& in, std::size_t token,
                                              std::size_t group, __m256 (&total)[T]) {
-  using I = Avx2Product;
   constexpr int largest = F::most * 127;
-  [[maybe_unused]] const __m256i ones = _mm256_set1_epi16(1);
   const auto scales = F::scales(reinterpret_cast<const typename F::Block*>(from));
   // `sums` are those of eight groups, whose activations have the scales `by`.
   const auto add = [&](int t, __m256i sums, __m256 by, __m256 scale, __m256 minimum, const float* activations)
@@ -52,15 +42,15 @@ template <class F, int T>
       const std::int8_t* const x = in.values(token + t) + group * group_columns + p * 64;
       __m256i sums;
       if constexpr (F::group == 16)
-        sums = I::join<4 * largest>(_mm256_madd_epi16(I::dot_words<F>(codes.first, x), ones),
-                                    _mm256_madd_epi16(I::dot_words<F>(codes.second, x + 32), ones));
+        sums =
+            I::template join<4 * largest>(I::template dot<F>(codes.first, x), I::template dot<F>(codes.second, x + 32));
       else
-        sums = dot_pair<F>(codes, x);
+        sums = I::template dot<F>(codes.first, codes.second, x);
       if constexpr (p % 2 == 0) {
         quarter[t] = sums;
         return;
       }
-      sums = I::join<8 * largest>(quarter[t], sums);
+      sums = I::template join<8 * largest>(quarter[t], sums);
       const __m256 by = _mm256_loadu_ps(in.scales(token + t) + group * 8);
       if constexpr (F::group == 16) {  // groups 0 to 3 and 8 to 11, then the others
         constexpr int side = p == 1 ? 0x20 : 0x31;
@@ -71,7 +61,7 @@ template <class F, int T>
       } else if constexpr (p == 1) {
         half[t] = sums;
       } else {
-        add(t, I::join<16 * largest>(half[t], sums), by, scales.scale[0], scales.minimum[0],
+        add(t, I::template join<16 * largest>(half[t], sums), by, scales.scale[0], scales.minimum[0],
             in.sums<32>(token + t) + group * 8);
       }
     });
@@ -79,7 +69,7 @@ template <class F, int T>
 }
 
 // What is left of a row after its last whole group: blocks of 32, two by two.
-template <class F, int T>
+template <class I, class F, int T>
 [[gnu::always_inline]] inline void add_rest(const std::byte* row, std::size_t first, std::size_t columns,
                                             const Int8Rows& in, std::size_t token, __m256 (&total)[T]) {
   const auto* const blocks = reinterpret_cast<const typename F::Block*>(row);
@@ -97,7 +87,7 @@ template <class F, int T>
     const __m128 scale = _mm_setr_ps(F::scale(a), F::scale(b), 0, 0);
     const __m128 added = _mm_setr_ps(constant(a, F::scale(a)), constant(b, F::scale(b)), 0, 0);
     unroll<T>(HEARTH_UNROLL(t) {
-      const __m256i sums = dot_pair<F>(codes, in.values(token + t) + group * 32);
+      const __m256i sums = I::template dot<F>(codes.first, codes.second, in.values(token + t) + group * 32);
       const __m128 by = _mm_mul_ps(scale, load_two(in.scales(token + t) + group));
       const __m256 spread =
           _mm256_permutevar8x32_ps(_mm256_castps128_ps256(by), _mm256_setr_epi32(0, 0, 0, 0, 1, 1, 1, 1));
@@ -111,8 +101,7 @@ template <class F, int T>
   const __m256i codes = F::codes(row, group);
   const float scale = F::scale(blocks[group]), added = constant(blocks[group], scale);
   unroll<T>(HEARTH_UNROLL(t) {
-    const __m256i words = Avx2Product::dot_words<F>(codes, in.values(token + t) + group * 32);
-    const __m256 sums = _mm256_cvtepi32_ps(_mm256_madd_epi16(words, _mm256_set1_epi16(1)));
+    const __m256 sums = _mm256_cvtepi32_ps(I::template dot<F>(codes, in.values(token + t) + group * 32));
     total[t] = _mm256_fmadd_ps(sums, _mm256_set1_ps(scale * in.scales(token + t)[group]), total[t]);
     if constexpr (F::minimum || F::offset != 0)
       total[t] = _mm256_add_ps(total[t], _mm256_zextps128_ps256(_mm_set_ss(added * in.sums<32>(token + t)[group])));
@@ -120,9 +109,9 @@ template <class F, int T>
 }
 
 // Some rows times T tokens; each product's sums are left in the lanes of a vector.
-template <class F, int T>
+template <class I, class F, int T>
 [[gnu::noinline]] void bytes_rows(const std::byte* row, std::size_t row_bytes, std::size_t rows, std::size_t columns,
-                                  const Int8Rows& rows_of_tokens, std::size_t token, const Partial<Avx2Product>& to) {
+                                  const Int8Rows& rows_of_tokens, std::size_t token, const Partial<I>& to) {
   constexpr std::size_t packed_group = group_columns / F::Block::weights * sizeof(typename F::Block);
   constexpr std::size_t ahead = 8192;
   const Int8Rows in = rows_of_tokens;  // nothing that is written can be it
@@ -132,27 +121,27 @@ template <class F, int T>
     unroll<T>(HEARTH_UNROLL(t) { total[t] = _mm256_setzero_ps(); });
     for (std::size_t group = 0; group < groups; ++group) {
       const std::byte* const from = row + group * packed_group;
-      for (std::size_t line = 0; line < packed_group; line += 64) Avx2Product::prefetch(from + line + ahead);
-      add_group<F, T>(from, in, token, group, total);
+      for (std::size_t line = 0; line < packed_group; line += 64) I::prefetch(from + line + ahead);
+      add_group<I, F, T>(from, in, token, group, total);
     }
     if constexpr (F::Block::weights == 32)
-      if (groups * group_columns < columns) add_rest<F, T>(row, groups * group_columns, columns, in, token, total);
+      if (groups * group_columns < columns) add_rest<I, F, T>(row, groups * group_columns, columns, in, token, total);
     unroll<T>(HEARTH_UNROLL(t) { _mm256_storeu_ps(to.at(token + t, i), total[t]); });
   }
 }
 
-template <class F>
+template <class I, class F>
 void few_bytes(const ProductPiece& piece) {
   const std::size_t columns = piece.input->columns, tokens = piece.input->tokens;
   const Int8Rows in(piece.input->packed[static_cast<std::size_t>(Form::int8)], columns);
-  const Partial<Avx2Product> partial{reinterpret_cast<float*>(piece.scratch)};
+  const Partial<I> partial{reinterpret_cast<float*>(piece.scratch)};
   for (std::size_t row = piece.begin; row < piece.end; row += few_rows) {
     const std::size_t rows = piece.end - row < few_rows ? piece.end - row : few_rows;
     for (std::size_t token = 0; token < tokens; token += few_tile)
       with_count(tokens - token, [&]<int T>() {
-        bytes_rows<F, T>(piece.weights + row * piece.row_bytes, piece.row_bytes, rows, columns, in, token, partial);
+        bytes_rows<I, F, T>(piece.weights + row * piece.row_bytes, piece.row_bytes, rows, columns, in, token, partial);
       });
-    write_partial<Avx2Product>(piece, partial, row, rows);
+    write_partial<I>(piece, partial, row, rows);
   }
 }
 

@@ -7,6 +7,7 @@
 #pragma once
 
 #include "kernels/matmul/avx2_formats.h"
+#include "kernels/matmul/fetch.h"
 #include "kernels/matmul/output.h"
 #include "kernels/matmul/unroll.h"
 
@@ -22,24 +23,6 @@ struct Source {
   std::size_t row_bytes, row, rows, first, columns;
   // Rows that are missing repeat the first.
   const std::byte* at(std::size_t i) const { return weights + (i < rows ? i : 0) * row_bytes; }
-};
-
-// Fetches the weights of a chunk into the second cache, a share for each tile of the chunk before it: while it is
-// multiplied, memory works for the next.
-struct Fetch {
-  const std::byte* row;
-  std::size_t row_bytes, rows, bytes, share;  // bytes of each row; lines for one tile
-  std::size_t at = 0;
-
-  void some() {
-    for (std::size_t i = 0; i < share && rows != 0; ++i) {
-      _mm_prefetch(reinterpret_cast<const char*>(row + at), _MM_HINT_T1);
-      if ((at += 64) < bytes) continue;
-      at = 0;
-      row += row_bytes;
-      --rows;
-    }
-  }
 };
 
 // Calls Tile<T>::run(token, arguments...) for all tokens, T at a time, as activations are packed in fours.
@@ -64,10 +47,9 @@ Fetch next_of(const ProductPiece& whole, const Source& from, std::size_t chunk) 
   const bool last = from.first + chunk >= columns;
   const std::size_t row = last ? from.row + tile_rows : from.row, first = last ? 0 : from.first + chunk;
   const std::size_t left = row < whole.end ? whole.end - row : 0, rows = left < tile_rows ? left : tile_rows;
-  const std::size_t width = bytes(columns - first < chunk ? columns - first : chunk), lines = (width + 63) / 64 * rows;
-  const std::size_t sharing = tiles < enough ? tiles + (tiles == 0) : enough;
-  return {whole.weights + row * whole.row_bytes + bytes(first), whole.row_bytes, rows, width,
-          (lines + sharing - 1) / sharing};
+  const std::size_t width = bytes(columns - first < chunk ? columns - first : chunk);
+  return fetch_rows(whole.weights + row * whole.row_bytes + bytes(first), whole.row_bytes, rows, width,
+                    tiles < enough ? tiles : enough);
 }
 
 // For each chunk of columns of each tile of rows: unpacks it, and multiplies it with all tokens.

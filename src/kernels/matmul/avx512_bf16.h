@@ -44,8 +44,8 @@ struct Bf16Pairs {
 };
 
 struct Bf16Panels {
-  static constexpr std::size_t chunk = 1024;  // so that the panels stay in the second cache
-  static constexpr std::size_t panel_bytes = chunk * panel_rows * 2;
+  static constexpr std::size_t stretch = 64, chunk = 1024;  // so that the panels stay in the second cache
+  static constexpr std::size_t panel_bytes = chunk * panel_rows * 2 + panel_apart;
   static constexpr std::size_t scratch_bytes = panels * panel_bytes;
 
   const ProductPiece& piece;
@@ -66,13 +66,15 @@ struct Bf16Panels {
   }
 
   template <int T, int P>
-  [[gnu::noinline]] void product(const Area& area, std::size_t token, std::size_t panel, __m512 (&out)[T][P]) const {
+  [[gnu::noinline]] void product(const Area& area, std::size_t token, std::size_t panel, __m512 (&out)[T][P],
+                                 Fetch& next) const {
     __m512 sums[T][P];
     unroll<T>(HEARTH_UNROLL(t) { unroll<P>(HEARTH_UNROLL(p) { sums[t][p] = _mm512_setzero_ps(); }); });
     const std::byte* weights = at(panel);
     const std::byte* x = in.row(token) + area.first * 2;
     const std::size_t stride = in.record;
     for (std::size_t i = 0; i < area.columns; i += 2, weights += 64, x += 4) {
+      if (i % stretch == 0) next.some();
       __m512i w[P];
       unroll<P>(HEARTH_UNROLL(p) { w[p] = _mm512_load_si512(weights + p * panel_bytes); });
       unroll<T>(HEARTH_UNROLL(t) {

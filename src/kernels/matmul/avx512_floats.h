@@ -7,25 +7,28 @@ namespace hearth::kernels {
 namespace {
 
 struct FloatPanels {
-  static constexpr std::size_t chunk = 512;
-  static constexpr std::size_t scratch_bytes = panels * panel_rows * chunk * sizeof(float);
+  static constexpr std::size_t stretch = 32, chunk = 512;
+  static constexpr std::size_t panel_floats = chunk * panel_rows + panel_apart / sizeof(float);
+  static constexpr std::size_t scratch_bytes = panels * panel_floats * sizeof(float);
 
   const ProductPiece& piece;
   // [panels][columns][16 rows]
-  float* at(std::size_t panel) const { return reinterpret_cast<float*>(piece.scratch) + panel * chunk * panel_rows; }
+  float* at(std::size_t panel) const { return reinterpret_cast<float*>(piece.scratch) + panel * panel_floats; }
 
   explicit FloatPanels(const ProductPiece& p) : piece(p) {}
 
   template <int T, int P>
-  [[gnu::noinline]] void product(const Area& area, std::size_t token, std::size_t panel, __m512 (&out)[T][P]) const {
+  [[gnu::noinline]] void product(const Area& area, std::size_t token, std::size_t panel, __m512 (&out)[T][P],
+                                 Fetch& next) const {
     const std::size_t stride = piece.input->stride;
     const float* const x = piece.input->x + token * stride + area.first;
     const float* const weights = at(panel);
     __m512 sums[T][P];
     unroll<T>(HEARTH_UNROLL(t) { unroll<P>(HEARTH_UNROLL(p) { sums[t][p] = _mm512_setzero_ps(); }); });
     for (std::size_t k = 0; k < area.columns; ++k) {
+      if (k % stretch == 0) next.some();
       __m512 w[P];
-      unroll<P>(HEARTH_UNROLL(p) { w[p] = _mm512_load_ps(weights + (p * chunk + k) * panel_rows); });
+      unroll<P>(HEARTH_UNROLL(p) { w[p] = _mm512_load_ps(weights + p * panel_floats + k * panel_rows); });
       unroll<T>(HEARTH_UNROLL(t) {
         const __m512 one = _mm512_set1_ps(x[t * stride + k]);
         unroll<P>(HEARTH_UNROLL(p) { sums[t][p] = _mm512_fmadd_ps(one, w[p], sums[t][p]); });

@@ -302,3 +302,5 @@ struct Bf16 {
 
 }  // namespace
 }  // namespace hearth::kernels
+
+#include "kernels/matmul/with_format.h"

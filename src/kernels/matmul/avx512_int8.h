@@ -69,11 +69,11 @@ __m512i rescale(__m512i codes, const Rescale& by, std::size_t step) {
 }
 
 struct Int8Panels {
-  static constexpr std::size_t chunk = 4096;  // so that the panels stay in the second cache
-  static constexpr std::size_t panel_bytes = chunk * panel_rows;
+  static constexpr std::size_t stretch = 64, chunk = 4096;  // so that the panels stay in the second cache
+  static constexpr std::size_t panel_bytes = chunk * panel_rows + panel_apart;
   struct Memory {
-    // codes: bytes [64 columns / 4][16 rows][4 columns] a group, code = weight / scale + 128
-    alignas(64) std::uint8_t codes[panels][chunk / group_columns][group_bytes];
+    // bytes [columns / 4][16 rows][4 columns], code = weight / scale + 128
+    alignas(64) std::uint8_t codes[panels][panel_bytes];
     float scales[panels][chunk / group_columns][panel_rows];
     // of the panel that is being unpacked: its own groups' scales and minimums, and how to bring them to one scale
     float own_scales[panel_rows][chunk / 16 + 16], minimums[panel_rows][chunk / 16 + 16];
@@ -82,43 +82,55 @@ struct Int8Panels {
   static constexpr std::size_t scratch_bytes = sizeof(Memory);
 
   const ProductPiece& piece;
-  const Int8Rows in;
+  const TileRows in;
   Memory& memory;
 
   explicit Int8Panels(const ProductPiece& p)
       : piece(p),
-        in(p.input->packed[static_cast<std::size_t>(Form::int8)], p.input->columns),
+        in(p.input->packed[static_cast<std::size_t>(Form::int8_tiles)], p.input->columns),
         memory(*reinterpret_cast<Memory*>(p.scratch)) {}
 
   template <int T, int P>
-  [[gnu::noinline]] void product(const Area& area, std::size_t token, std::size_t panel, __m512 (&out)[T][P]) const {
+  [[gnu::noinline]] void product(const Area& area, std::size_t token, std::size_t panel, __m512 (&out)[T][P],
+                                 Fetch& next) const {
     __m512 sums[T][P];
     unroll<T>(HEARTH_UNROLL(t) { unroll<P>(HEARTH_UNROLL(p) { sums[t][p] = _mm512_setzero_ps(); }); });
-    const std::size_t stride = in.record, first_part = area.first / 64;
-    const std::int8_t* values = in.values(token) + area.first;
-    const std::uint8_t* from = memory.codes[panel][0];
-    for (std::size_t part = 0; part * 64 < area.columns; ++part) {  // activations have a scale for each 64 columns
-      __m512i dots[T][P];
-      unroll<T>(HEARTH_UNROLL(t) {
-        const __m512i start = _mm512_set1_epi32(in.starts(token + t)[first_part + part]);
-        unroll<P>(HEARTH_UNROLL(p) { dots[t][p] = start; });
-      });
-      for (int step = 0; step < 16; ++step) {
-        __m512i w[P];
-        unroll<P>(HEARTH_UNROLL(p) { w[p] = _mm512_load_si512(from + p * panel_bytes); });
+    const std::size_t stride = in.record, parts = round_up(area.columns, 64) / 64;
+    const std::byte *const first = in.base + token * stride, *values = first + area.first;
+    const std::byte *const scales = first + in.scales_at + area.first / 16, *const starts = scales + in.starts_after;
+    const std::uint8_t* from = memory.codes[panel];
+    constexpr std::size_t parts_of_group = group_columns / 64;
+    for (std::size_t part = 0; part < parts;) {
+      const std::size_t of_group = part / parts_of_group;
+      const std::size_t end = part + parts_of_group < parts ? part + parts_of_group : parts;
+      __m512 group[T][P];
+      unroll<T>(HEARTH_UNROLL(t) { unroll<P>(HEARTH_UNROLL(p) { group[t][p] = _mm512_setzero_ps(); }); });
+      for (; part < end; ++part) {  // activations have a scale for each 64 columns
+        next.some();
+        __m512i dots[T][P];
         unroll<T>(HEARTH_UNROLL(t) {
-          const __m512i four = _mm512_set1_epi32(static_cast<int>(load_word(values + t * stride)));
-          unroll<P>(HEARTH_UNROLL(p) { Avx512Product::add_dot(dots[t][p], w[p], four); });
+          const __m512i start = _mm512_set1_epi32(load_as<int>(starts + part * 4 + t * stride));
+          unroll<P>(HEARTH_UNROLL(p) { dots[t][p] = start; });
         });
-        from += 64;
-        values += 4;
+        for (int step = 0; step < 16; ++step) {
+          __m512i w[P];
+          unroll<P>(HEARTH_UNROLL(p) { w[p] = _mm512_load_si512(from + p * panel_bytes); });
+          unroll<T>(HEARTH_UNROLL(t) {
+            const __m512i four = _mm512_set1_epi32(load_as<int>(values + t * stride));
+            unroll<P>(HEARTH_UNROLL(p) { Avx512Product::add_dot(dots[t][p], w[p], four); });
+          });
+          from += 64;
+          values += 4;
+        }
+        unroll<T>(HEARTH_UNROLL(t) {
+          const __m512 scale = _mm512_set1_ps(load_as<float>(scales + part * 4 + t * stride));
+          unroll<P>(
+              HEARTH_UNROLL(p) { group[t][p] = _mm512_fmadd_ps(_mm512_cvtepi32_ps(dots[t][p]), scale, group[t][p]); });
+        });
       }
       unroll<P>(HEARTH_UNROLL(p) {
-        const __m512 scale = _mm512_load_ps(memory.scales[panel + p][part * 64 / group_columns]);
-        unroll<T>(HEARTH_UNROLL(t) {
-          const __m512 by = _mm512_mul_ps(scale, _mm512_set1_ps(in.scales(token + t)[(first_part + part) * 2]));
-          sums[t][p] = _mm512_fmadd_ps(_mm512_cvtepi32_ps(dots[t][p]), by, sums[t][p]);
-        });
+        const __m512 by = _mm512_load_ps(memory.scales[panel + p][of_group]);
+        unroll<T>(HEARTH_UNROLL(t) { sums[t][p] = _mm512_fmadd_ps(group[t][p], by, sums[t][p]); });
       });
     }
     unroll<T>(HEARTH_UNROLL(t) { unroll<P>(HEARTH_UNROLL(p) { out[t][p] = sums[t][p]; }); });
@@ -146,7 +158,7 @@ void unpack_group(Int8Panels::Memory& to, const std::byte* weights, std::size_t 
       v[r] = _mm512_castsi512_ps(rescale<F>(codes, to.rescales[row], step));
     }
     Avx512::transpose(v);
-    std::uint8_t* const out = to.codes[panel][group] + step * 1024;
+    std::uint8_t* const out = to.codes[panel] + group * group_bytes + step * 1024;
     for (std::size_t i = 0; i < 16; ++i) _mm512_store_ps(out + i * 64, v[i]);
   }
 }

@@ -3,6 +3,7 @@
 // 24 sums in registers.
 #pragma once
 
+#include "kernels/matmul/fetch.h"
 #include "kernels/matmul/int8_rows.h"
 #include "kernels/matmul/output.h"
 #include "kernels/matmul/unroll.h"
@@ -13,6 +14,14 @@ namespace {
 
 constexpr std::size_t panel_rows = 16, panels = 4;
 constexpr std::size_t tile_tokens = 12;
+constexpr std::size_t panel_apart = 256;  // bytes between panels, which should not meet in the same sets of a cache
+
+template <class T>
+T load_as(const std::byte* from) {
+  T value;
+  __builtin_memcpy(&value, from, sizeof value);
+  return value;
+}
 
 // Calls task.operator()<count>() for a count of 1 to tile_tokens.
 template <int most = tile_tokens, class Task>
@@ -38,23 +47,38 @@ struct Area {
   std::size_t first, columns, row, rows;
 };
 
-// Panels(piece) holds the unpacked weights, `chunk` columns of them; its product<T, P>(area, token, panel, sums) is
-// that of T tokens with panels [panel, panel + P).
+// What comes after an area: the next rows of its chunk, or the first of the chunk that follows.
+inline Fetch next_of(const ProductPiece& piece, const Area& area, std::size_t chunk, std::size_t calls) {
+  const std::size_t columns = piece.input->columns, end = area.row + area.rows;
+  const bool last = end >= piece.end;
+  const std::size_t row = last ? piece.begin : end, first = last ? area.first + chunk : area.first;
+  if (first >= columns) return fetch_rows(nullptr, 0, 0, 0, 1);
+  const std::size_t width = columns - first < chunk ? columns - first : chunk, left = piece.end - row;
+  const auto bytes = [&](std::size_t count) { return piece.row_bytes * count / columns; };
+  return fetch_rows(piece.weights + row * piece.row_bytes + bytes(first), piece.row_bytes,
+                    left < panels * panel_rows ? left : panels * panel_rows, bytes(width), calls);
+}
+
+// `unpacked`, of `piece`, holds the unpacked weights, `chunk` columns of them; its product<T, P>(area, token, panel,
+// sums, next) is that of T tokens with panels [panel, panel + P), and fetches some of what comes next once for each
+// `Panels::stretch` columns.
 template <class Panels>
-void many(const ProductPiece& whole, void (*unpack)(const Panels& to, const Area& area, std::size_t panel)) {
-  ProductPiece piece = whole;
-  const Panels unpacked(piece);
+void many(ProductPiece& piece, const Panels& unpacked,
+          void (*unpack)(const Panels& to, const Area& area, std::size_t panel)) {
   constexpr std::size_t at_once = panels * panel_rows;
+  const std::size_t tiles = (piece.input->tokens + tile_tokens - 1) / tile_tokens;
   for (std::size_t first = 0; first < piece.input->columns; first += Panels::chunk) {
     const std::size_t left = piece.input->columns - first;
     for (std::size_t row = piece.begin; row < piece.end; row += at_once) {
       const Area area{first, left < Panels::chunk ? left : Panels::chunk, row,
                       piece.end - row < at_once ? piece.end - row : at_once};
       for (std::size_t panel = 0; panel * panel_rows < area.rows; ++panel) unpack(unpacked, area, panel);
+      Fetch next =
+          next_of(piece, area, Panels::chunk, (area.columns + Panels::stretch - 1) / Panels::stretch * tiles * 2);
       for_tiles(piece.input->tokens, [&]<int T>(std::size_t token) {
         const auto multiply = [&]<int P>(std::size_t panel) {
           __m512 sums[T][P];
-          unpacked.template product<T, P>(area, token, panel, sums);
+          unpacked.template product<T, P>(area, token, panel, sums, next);
           for (std::size_t t = 0; t < T; ++t)
             for (std::size_t p = panel; p < panel + P; ++p)
               write<Avx512>(piece, token + t, row + p * panel_rows, area.rows - p * panel_rows, sums[t][p - panel]);

@@ -1,0 +1,131 @@
+// Products with some tokens, where unpacking would cost as much as multiplying: the panels hold a format's own codes,
+// with a scale for each 32 columns and, if there is one, the minimum.
+#pragma once
+
+#include "kernels/matmul/avx512.h"
+#include "kernels/matmul/avx512_tiles.h"
+
+namespace hearth::kernels {
+namespace {
+
+struct CodePanels {
+  static constexpr std::size_t stretch = 32, chunk = 2048;  // so that the panels stay in the second cache
+  static constexpr std::size_t panel_bytes = chunk * panel_rows + panel_apart, groups = chunk / 32;
+  struct Memory {
+    alignas(64) std::uint8_t codes[panels][panel_bytes];  // [columns / 4][16 rows][4 columns]
+    alignas(64) float scales[panels][groups][panel_rows], minimums[panels][groups][panel_rows];
+    float own_scales[panel_rows][groups + 16], own_minimums[panel_rows][groups + 16];
+  };
+  static constexpr std::size_t scratch_bytes = sizeof(Memory);
+
+  const ProductPiece& piece;
+  const TileRows in;
+  Memory& memory;
+  int offset;  // of the codes; none where there are minimums
+  bool minimum;
+
+  CodePanels(const ProductPiece& p, int codes_offset, bool has_minimum)
+      : piece(p),
+        in(p.input->packed[static_cast<std::size_t>(Form::int8_tiles)], p.input->columns),
+        memory(*reinterpret_cast<Memory*>(p.scratch)),
+        offset(codes_offset),
+        minimum(has_minimum) {}
+
+  template <int T, int P>
+  [[gnu::noinline]] void product(const Area& area, std::size_t token, std::size_t panel, __m512 (&out)[T][P],
+                                 Fetch& next) const {
+    __m512 sums[T][P];
+    unroll<T>(HEARTH_UNROLL(t) { unroll<P>(HEARTH_UNROLL(p) { sums[t][p] = _mm512_setzero_ps(); }); });
+    const std::size_t stride = in.record, all = round_up(area.columns, 64) / 32;
+    const std::byte *const first = in.base + token * stride, *values = first + area.first;
+    const std::byte* const scales = first + in.scales_at + area.first / 16;     // one for 64 columns
+    const std::byte* const counts = first + in.counts_at + area.first / 8;      // sums of codes, of 32
+    const std::byte* const products = first + in.products_at + area.first / 8;  // scale * that
+    const std::uint8_t* from = memory.codes[panel];
+    for (std::size_t group = 0; group < all;) {
+      __m512 part[T][P];
+      unroll<T>(HEARTH_UNROLL(t) { unroll<P>(HEARTH_UNROLL(p) { part[t][p] = _mm512_setzero_ps(); }); });
+      for (const std::size_t end = group + 2; group < end; ++group) {
+        next.some();
+        __m512i dots[T][P];
+        unroll<T>(HEARTH_UNROLL(t) {
+          const __m512i start = _mm512_set1_epi32(-offset * load_as<int>(counts + group * 4 + t * stride));
+          unroll<P>(HEARTH_UNROLL(p) { dots[t][p] = start; });
+        });
+        for (int step = 0; step < 8; ++step) {
+          __m512i w[P];
+          unroll<P>(HEARTH_UNROLL(p) { w[p] = _mm512_load_si512(from + p * panel_bytes); });
+          unroll<T>(HEARTH_UNROLL(t) {
+            const __m512i four = _mm512_set1_epi32(load_as<int>(values + t * stride));
+            unroll<P>(HEARTH_UNROLL(p) { Avx512Product::add_dot(dots[t][p], w[p], four); });
+          });
+          from += 64;
+          values += 4;
+        }
+        unroll<P>(HEARTH_UNROLL(p) {
+          const __m512 scale = _mm512_load_ps(memory.scales[panel + p][group]);
+          unroll<T>(
+              HEARTH_UNROLL(t) { part[t][p] = _mm512_fmadd_ps(_mm512_cvtepi32_ps(dots[t][p]), scale, part[t][p]); });
+        });
+      }
+      unroll<T>(HEARTH_UNROLL(t) {
+        const __m512 by = _mm512_set1_ps(load_as<float>(scales + (group - 2) * 2 + t * stride));
+        unroll<P>(HEARTH_UNROLL(p) { sums[t][p] = _mm512_fmadd_ps(part[t][p], by, sums[t][p]); });
+      });
+    }
+    for (std::size_t group = 0; minimum && group < all; ++group)
+      unroll<P>(HEARTH_UNROLL(p) {
+        const __m512 least = _mm512_load_ps(memory.minimums[panel + p][group]);
+        unroll<T>(HEARTH_UNROLL(t) {
+          const __m512 by = _mm512_set1_ps(load_as<float>(products + group * 4 + t * stride));
+          sums[t][p] = _mm512_fmadd_ps(least, by, sums[t][p]);
+        });
+      });
+    unroll<T>(HEARTH_UNROLL(t) { unroll<P>(HEARTH_UNROLL(p) { out[t][p] = sums[t][p]; }); });
+  }
+};
+
+// [16 rows][count] -> [count][16 rows]
+inline void turn_scales(const float (*from)[CodePanels::groups + 16], std::size_t count, float (*to)[panel_rows]) {
+  for (std::size_t i = 0; i < count; i += 16) {
+    __m512 v[panel_rows];
+    for (std::size_t r = 0; r < panel_rows; ++r) v[r] = _mm512_loadu_ps(from[r] + i);
+    Avx512::transpose(v);
+    for (std::size_t k = 0; k < 16 && i + k < count; ++k) _mm512_store_ps(to[i + k], v[k]);
+  }
+}
+
+// A missing row is like the first.
+template <class F>
+void unpack_own_codes(const CodePanels& to, const Area& area, std::size_t panel) {
+  static_assert(F::group == 32);
+  const std::size_t left = area.rows - panel * panel_rows, row_bytes = to.piece.row_bytes;
+  const std::byte* const weights = to.piece.weights + (area.row + panel * panel_rows) * row_bytes +
+                                   area.first / F::Block::weights * sizeof(typename F::Block);
+  const auto row = [=](std::size_t r) { return weights + (r < left ? r : 0) * row_bytes; };
+  CodePanels::Memory& memory = to.memory;
+  const std::size_t groups = area.columns / 32, padded = round_up(groups, 2);
+  for (std::size_t r = 0; r < panel_rows; ++r) {
+    F::expand(reinterpret_cast<const typename F::Block*>(row(r)), area.columns / F::Block::weights,
+              memory.own_scales[r], memory.own_minimums[r]);
+    memory.own_scales[r][groups] = memory.own_minimums[r][groups] = 0;
+  }
+  turn_scales(memory.own_scales, padded, memory.scales[panel]);
+  if constexpr (F::minimum) turn_scales(memory.own_minimums, padded, memory.minimums[panel]);
+  for (std::size_t step = 0; step * 64 < area.columns; ++step) {
+    __m512 v[panel_rows];
+    for (std::size_t r = 0; r < panel_rows; ++r) {
+      __m512i codes;
+      if constexpr (F::Block::weights < 64)
+        codes = (step + 1) * 64 <= area.columns ? F::codes(row(r), step) : F::last_codes(row(r), step);
+      else
+        codes = F::codes(row(r), step);
+      v[r] = _mm512_castsi512_ps(codes);
+    }
+    Avx512::transpose(v);
+    for (std::size_t i = 0; i < 16; ++i) _mm512_store_ps(memory.codes[panel] + step * 1024 + i * 64, v[i]);
+  }
+}
+
+}  // namespace
+}  // namespace hearth::kernels

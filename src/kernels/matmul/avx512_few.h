@@ -1,0 +1,129 @@
+// What AVX-512 adds to AVX2's products with a few tokens: vpdpbusd, whose other factor may have any sign but whose
+// codes may not, and one instruction where a bit becomes a byte. Vectors stay at 256 bits: what is not a dot product is
+// shuffles and scales, which processors with vectors of 512 start no faster, or half as fast.
+#pragma once
+
+#include "kernels/matmul/avx2_few.h"
+
+namespace hearth::kernels {
+namespace {
+
+struct VnniProduct : Avx2Product {
+  template <class F>
+  static Bytes dot(Bytes codes, const std::int8_t* x) {
+    return add_dot<F>(_mm256_setzero_si256(), codes, x);
+  }
+  template <class F>
+  static Bytes dot(Bytes first, Bytes second, const std::int8_t* x) {
+    return add_dot<F>(dot<F>(first, x), second, x + 32);
+  }
+
+ private:
+  template <class F>
+  static Bytes add_dot(Bytes sums, Bytes codes, const std::int8_t* x) {
+    static_assert(!F::is_signed);
+    return _mm256_dpbusd_epi32(sums, codes, load32(x));
+  }
+};
+
+// Where the scales of eight blocks of 32 are, and their minimums: as words of two times 64 bytes, four blocks apart, or
+// two blocks apart where four do not fit.
+template <class Block>
+struct ScaleIndex {
+  static constexpr int size = sizeof(Block), apart = 3 * size + 4 <= 64 ? 4 : 2;
+  // What is read of the last blocks ends with them.
+  static constexpr int start(int block) { return block * size + 64 <= 8 * size ? block * size : 8 * size - 64; }
+  alignas(64) std::int16_t words[32];  // scales, then minimums, of blocks `first` and on
+  constexpr explicit ScaleIndex(int first) : words() {
+    for (int i = 0; i < 2 * apart; ++i) {
+      const int from = first + i / apart * apart, word = ((first + i) * size - start(from)) / 2 + i / apart * 32;
+      words[i] = static_cast<std::int16_t>(word);
+      words[2 * apart + i] = static_cast<std::int16_t>(word + 1);
+    }
+  }
+};
+template <class Block, int first>
+__m512i scale_words(const Block* blocks) {
+  using Index = ScaleIndex<Block>;
+  static constexpr Index index(first);
+  const auto* const bytes = reinterpret_cast<const std::byte*>(blocks);
+  return _mm512_permutex2var_epi16(_mm512_loadu_si512(bytes + Index::start(first)), _mm512_load_si512(index.words),
+                                   _mm512_loadu_si512(bytes + Index::start(first + Index::apart)));
+}
+template <class Block>
+EightScales permuted_scales(const Block* blocks) {
+  __m128i scales, minimums;
+  if constexpr (ScaleIndex<Block>::apart == 4) {
+    const __m512i words = scale_words<Block, 0>(blocks);
+    const __m256i all = _mm512_castsi512_si256(words);
+    scales = _mm256_castsi256_si128(all);
+    minimums = _mm256_extracti128_si256(all, 1);
+  } else {
+    const __m512i first = scale_words<Block, 0>(blocks), second = scale_words<Block, 4>(blocks);
+    const __m128i low = _mm512_castsi512_si128(first), high = _mm512_castsi512_si128(second);
+    scales = _mm_unpacklo_epi64(low, high);
+    minimums = _mm_unpackhi_epi64(low, high);
+  }
+  return {_mm256_cvtph_ps(scales), _mm256_cvtph_ps(minimums)};
+}
+
+// Formats whose codes AVX2 takes as signed bytes: 128 more.
+struct UnsignedQ8_0 : Blocks32<tensor::Q8_0, 128, 255> {
+  static __m256i unsign(__m256i codes) { return _mm256_xor_si256(codes, _mm256_set1_epi8(-128)); }
+  static __m256i codes(const std::byte* row, std::size_t step) { return unsign(Q8_0::codes(row, step)); }
+  static Pair pair(const Block& a, const Block& b) {
+    const Pair codes = Q8_0::pair(a, b);
+    return {unsign(codes.first), unsign(codes.second)};
+  }
+};
+
+constexpr Table16 unsigned_iq4_table{tensor::iq4_values, 128};
+
+struct UnsignedIq4_nl : Blocks32<tensor::Iq4_nl, 128, 255> {
+  static __m256i codes(const std::byte* row, std::size_t step) {
+    return unsigned_iq4_table.look_up(nibbles(at(row, step)->codes));
+  }
+  static Pair pair(const Block& a, const Block& b) { return unsigned_iq4_table.look_up(nibbles(a.codes, b.codes)); }
+};
+
+struct UnsignedIq4_xs : Blocks256<tensor::Iq4_xs, 32, 128, 255, false> {
+  static Scales<1> scales(const Block* block) { return Iq4_xs::scales(block); }
+  static Pair pair(const std::byte* row, std::size_t p) {
+    const std::uint8_t* const codes = at(row, 0)->codes + p * 16;
+    return unsigned_iq4_table.look_up(nibbles(codes, codes + 64));
+  }
+};
+
+template <class F>
+struct Unsigned {
+  using Type = F;
+};
+template <>
+struct Unsigned<Q8_0> {
+  using Type = UnsignedQ8_0;
+};
+template <>
+struct Unsigned<Iq4_nl> {
+  using Type = UnsignedIq4_nl;
+};
+template <>
+struct Unsigned<Iq4_xs> {
+  using Type = UnsignedIq4_xs;
+};
+
+// A format as AVX-512 reads it.
+template <class F>
+struct Wide : Unsigned<F>::Type {
+  using Base = typename Unsigned<F>::Type;
+  static auto scales(const typename F::Block* blocks) {
+    if constexpr (requires { blocks->scale; } && F::Block::weights == 32) {
+      const EightScales eight = permuted_scales(blocks);
+      return Scales<1>{{eight.scale}, {eight.minimum}};
+    } else {
+      return Base::scales(blocks);
+    }
+  }
+};
+
+}  // namespace
+}  // namespace hearth::kernels

@@ -1,0 +1,36 @@
+// Weights that are wanted next, fetched into the second cache while others are multiplied.
+#pragma once
+
+#include <immintrin.h>
+
+#include <cstddef>
+
+namespace hearth::kernels {
+namespace {
+
+// A few lines at each call of `some`.
+struct Fetch {
+  const std::byte* row;
+  std::size_t row_bytes, rows, bytes, share;  // bytes of each row; lines at a time
+  std::size_t at = 0;
+
+  void some() {
+    for (std::size_t i = 0; i < share && rows != 0; ++i) {
+      _mm_prefetch(reinterpret_cast<const char*>(row + at), _MM_HINT_T1);
+      if ((at += 64) < bytes) continue;
+      at = 0;
+      row += row_bytes;
+      --rows;
+    }
+  }
+};
+
+// `rows` rows, spread over `calls`.
+inline Fetch fetch_rows(const std::byte* row, std::size_t row_bytes, std::size_t rows, std::size_t bytes,
+                        std::size_t calls) {
+  const std::size_t lines = (bytes + 63) / 64 * rows, sharing = calls + (calls == 0);
+  return {row, row_bytes, rows, bytes, (lines + sharing - 1) / sharing};
+}
+
+}  // namespace
+}  // namespace hearth::kernels
