@@ -22,6 +22,7 @@ struct Bench {
     const auto engine = model.open();
     const std::chrono::duration<double> load = std::chrono::steady_clock::now() - start;
     const evaluate::Machine machine = evaluate::measure_machine(*engine);
+    evaluate::forget_peak_memory();  // what that took is not the model's
     const auto results = evaluate::measure_speed(*engine, options, machine);
     const std::string_view level = kernels::active().name;
     if (json) {

@@ -48,7 +48,9 @@ void add_report(CLI::App& app) {
   auto& options = run->options;
   command->add_option("MODEL", run->model, "the original")->required();
   command->add_option("--out", run->out, "a folder for the pages, the pictures and report.json")->required();
-  command->add_option("--methods", options.methods, "TYPE or TYPE:METHOD, such as q4_k_m,q4_0:feedback")
+  command
+      ->add_option("--methods", options.methods,
+                   "TYPE or TYPE:METHOD, such as q4_k_m,q4_0:feedback, or a compressed FILE.gguf")
       ->delimiter(',');
   command->add_option("--file", run->text, "a text: perplexity and divergence from the original");
   command->add_option("--chunks", options.chunks, "of the text; 0: all")->capture_default_str();

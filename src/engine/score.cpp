@@ -6,7 +6,7 @@
 #include <cmath>
 
 #include "base/error.h"
-#include "ops/activation.h"
+#include "model/likelihood.h"
 
 namespace hearth::engine {
 
@@ -14,17 +14,17 @@ namespace {
 
 using Group = std::vector<Continuation>;
 
-constexpr std::size_t wave_tokens = 2048;  // of shared beginnings, in one batch
-constexpr std::size_t wave_groups = 64;
-constexpr std::size_t logits_bytes = std::size_t{128} << 20;
+constexpr std::size_t wave_groups = 512;
+constexpr std::size_t wave_cache_bytes = std::size_t{256} << 20;
 
-// What all continuations of a group begin with, short of the position whose logits the first scored token needs.
+// What all continuations of a group begin with and none of them is scored for.
 std::size_t shared_length(const Group& group) {
-  std::size_t length = group[0].from - 1;
+  if (group.empty()) return 0;
+  std::size_t length = group[0].from;
   for (const Continuation& one : group) {
     const auto differs =
         std::mismatch(one.tokens.begin(), one.tokens.end(), group[0].tokens.begin(), group[0].tokens.end()).first;
-    length = std::min({length, one.from - 1, std::size_t(differs - one.tokens.begin())});
+    length = std::min({length, one.from, std::size_t(differs - one.tokens.begin())});
   }
   return length;
 }
@@ -42,88 +42,95 @@ void check(std::span<const Group> groups, std::size_t context) {
     }
 }
 
+std::size_t longest_of(const Group& group) {
+  std::size_t longest = 1;
+  for (const Continuation& one : group) longest = std::max(longest, one.tokens.size());
+  return longest;
+}
+
 class Scorer {
  public:
-  Scorer(Engine& engine, std::size_t longest)
-      : engine_(engine), longest_(longest), vocabulary_(engine.model().vocabulary_size()) {
-    logits_.resize(std::max<std::size_t>(1, logits_bytes / sizeof(float) / vocabulary_) * vocabulary_);
-  }
+  Scorer(Engine& engine, std::size_t longest) : engine_(engine), likelihood_(engine.model()), longest_(longest) {}
 
   void wave(std::span<const Group> groups, std::span<std::vector<Likelihood>> results) {
     std::vector<std::size_t> shared;
-    std::vector<model::Segment> beginnings;
     std::size_t rounds = 0;
     while (caches_.size() < groups.size())
       caches_.push_back(engine_.model().new_cache(longest_, engine_.options().kv_type));
     for (std::size_t i = 0; i < groups.size(); ++i) {
-      results[i].resize(groups[i].size());
-      rounds = std::max(rounds, groups[i].size());
-      shared.push_back(groups[i].empty() ? 0 : shared_length(groups[i]));
+      const Group& group = groups[i];
+      results[i].assign(group.size(), {.log = 0, .greedy = true});
+      rounds = std::max(rounds, group.size());
+      shared.push_back(shared_length(group));
       caches_[i]->truncate(0);
-      if (shared[i] > 0)
-        beginnings.push_back({.cache = caches_[i].get(),
-                              .tokens = std::span(groups[i][0].tokens).first(shared[i]),
-                              .want = model::Segment::Want::none});
+      if (shared[i] == 0) continue;
+      // Where the scored tokens follow at once, the last shared one predicts the first of each continuation.
+      const auto at =
+          add(*caches_[i], std::span(group[0].tokens).first(shared[i]),
+              std::any_of(group.begin(), group.end(), [&](const Continuation& one) { return one.from == shared[i]; })
+                  ? model::Segment::Want::last
+                  : model::Segment::Want::none);
+      for (std::size_t j = 0; j < group.size(); ++j)
+        if (group[j].from == shared[i]) ask(at, group[j].tokens[shared[i]], results[i][j]);
     }
-    if (!beginnings.empty()) engine_.forward(beginnings, {logits_.data(), 0, vocabulary_}, {.measured = true});
-
-    // Round r runs the r-th continuation of every group, as many side by side as there is room for their logits.
+    run();
+    // Round r runs what is left of the r-th continuation of every group.
     for (std::size_t round = 0; round < rounds; ++round) {
-      std::vector<model::Segment> segments;
-      std::vector<std::size_t> which;
-      std::size_t rows = 0;
-      const auto flush = [&] {
-        if (!segments.empty()) run(segments, rows);
-        const float* row = logits_.data();
-        for (std::size_t j = 0; j < which.size(); ++j) {
-          const std::size_t i = which[j];
-          results[i][round] = judge(groups[i][round], shared[i], row);
-          row += segments[j].tokens.size() * vocabulary_;
-          caches_[i]->truncate(shared[i]);
-        }
-        segments.clear();
-        which.clear();
-        rows = 0;
-      };
       for (std::size_t i = 0; i < groups.size(); ++i) {
         if (round >= groups[i].size()) continue;
-        const auto& tokens = groups[i][round].tokens;
-        const std::size_t count = tokens.size() - 1 - shared[i];  // the last token's own logits predict nothing
-        if ((rows + count) * vocabulary_ > logits_.size()) flush();
-        if (count * vocabulary_ > logits_.size()) logits_.resize(count * vocabulary_);
-        segments.push_back({.cache = caches_[i].get(),
-                            .tokens = std::span(tokens).subspan(shared[i], count),
-                            .want = model::Segment::Want::all});
-        which.push_back(i);
-        rows += count;
+        const Continuation& one = groups[i][round];
+        const std::size_t end = one.tokens.size() - 1;  // the last token's own logits predict nothing
+        caches_[i]->truncate(shared[i]);
+        if (shared[i] == end) continue;
+        const auto at =
+            add(*caches_[i], std::span(one.tokens).subspan(shared[i], end - shared[i]), model::Segment::Want::all);
+        for (std::size_t position = std::max(one.from - 1, shared[i]); position < end; ++position)
+          ask(at + position - shared[i], one.tokens[position + 1], results[i][round]);
       }
-      flush();
+      run();
     }
   }
 
  private:
-  void run(std::span<const model::Segment> segments, std::size_t rows) {
-    const tensor::Rows out(logits_.data(), rows, vocabulary_);
-    engine_.forward(segments, out, {.measured = true});
-    engine_.with_threads([&](ThreadPool& pool) { ops::log_softmax(pool, out); });
+  // The row of the first hidden state that will be there.
+  std::size_t add(model::KvCache& cache, std::span<const Token> tokens, model::Segment::Want want) {
+    segments_.push_back({.cache = &cache, .tokens = tokens, .want = want});
+    const std::size_t at = rows_;
+    rows_ += want == model::Segment::Want::none ? 0 : want == model::Segment::Want::last ? 1 : tokens.size();
+    return at;
   }
-
-  // `rows` are the log-probabilities after each token from position `begin` on.
-  Likelihood judge(const Continuation& one, std::size_t begin, const float* rows) const {
-    Likelihood result{.log = 0, .greedy = true};
-    for (std::size_t position = one.from; position < one.tokens.size(); ++position) {
-      const float* row = rows + (position - 1 - begin) * vocabulary_;
-      const float log = row[one.tokens[position]];
-      result.log += double(log);
-      result.greedy = result.greedy && *std::max_element(row, row + vocabulary_) == log;
+  void ask(std::size_t row, Token token, Likelihood& of) {
+    asked_.push_back({.row = row, .token = token});
+    of_.push_back(&of);
+  }
+  void run() {
+    if (!segments_.empty()) {
+      const std::size_t width = engine_.model().width();
+      hidden_.resize(std::max(hidden_.size(), rows_ * width));
+      const tensor::Rows hidden(hidden_.data(), rows_, width);
+      engine_.forward(segments_, hidden, {.hidden_states = true, .measured = true});
+      engine_.with_threads([&](ThreadPool& pool) { likelihood_.answer(pool, hidden, asked_); });
     }
-    return result;
+    for (std::size_t i = 0; i < asked_.size(); ++i) {
+      of_[i]->log += double(asked_[i].log);
+      of_[i]->greedy = of_[i]->greedy && asked_[i].likeliest;
+    }
+    segments_.clear();
+    asked_.clear();
+    of_.clear();
+    rows_ = 0;
   }
 
   Engine& engine_;
-  std::size_t longest_, vocabulary_;
+  model::Likelihood likelihood_;
+  std::size_t longest_;
   std::vector<std::unique_ptr<model::KvCache>> caches_;
-  std::vector<float> logits_;
+  std::vector<float> hidden_;
+  // The batch that is being put together: what it runs, what is asked of it and for whom.
+  std::vector<model::Segment> segments_;
+  std::vector<model::NextToken> asked_;
+  std::vector<Likelihood*> of_;
+  std::size_t rows_ = 0;
 };
 
 }  // namespace
@@ -135,17 +142,21 @@ std::vector<std::vector<Likelihood>> score(Engine& engine, std::span<const Group
                 engine.model().file().metadata().origin());
   check(groups, engine.context_length());
   std::size_t longest = 1;
-  for (const Group& group : groups)
-    for (const Continuation& one : group) longest = std::max(longest, one.tokens.size());
+  for (const Group& group : groups) longest = std::max(longest, longest_of(group));
 
   Scorer scorer(engine, longest);
+  const model::Hyperparameters& h = engine.model().hyperparameters();
+  const ops::KvType type = engine.options().kv_type;
+  const std::size_t most_positions =
+      wave_cache_bytes /
+      (h.layers * h.heads_kv * (ops::kv_row_bytes(type, h.key_width) + ops::kv_row_bytes(type, h.value_width)));
   std::vector<std::vector<Likelihood>> results(groups.size());
   for (std::size_t begin = 0; begin < groups.size();) {
-    std::size_t end = begin, tokens = 0;
+    std::size_t end = begin, positions = 0;
     while (end < groups.size() && end - begin < wave_groups) {
-      const std::size_t more = groups[end].empty() ? 0 : shared_length(groups[end]);
-      if (end > begin && tokens + more > wave_tokens) break;
-      tokens += more;
+      const std::size_t more = longest_of(groups[end]);
+      if (end > begin && positions + more > most_positions) break;
+      positions += more;
       ++end;
     }
     scorer.wave(groups.subspan(begin, end - begin), std::span(results).subspan(begin, end - begin));

@@ -243,16 +243,21 @@ Evaluation evaluate(engine::Engine& engine, const std::vector<Task>& library, co
   Journal journal(options.journal, subject_of(engine));
   Scoring scoring(engine, journal, evaluation);
   const auto start = std::chrono::steady_clock::now();
+  const auto seconds = [&] { return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count(); };
+  std::size_t rows = 64;  // as many as take some seconds: large batches are faster, and this is how often we are heard
   for (Run& run : runs) {
     const std::size_t count = run.examples.size();
-    for (std::size_t begin = 0; begin < count; begin += options.rows_at_once) {
-      const std::size_t end = std::min(begin + options.rows_at_once, count);
+    for (std::size_t begin = 0, end = 0; begin < count; begin = end) {
+      end = std::min(begin + std::min(rows, options.rows_at_once), count);
+      const double before = seconds();
       scoring.score(run, begin, end);
+      const double took = seconds() - before;
+      rows = took < 5 ? 2 * rows : took > 20 ? std::max<std::size_t>(1, rows / 2) : rows;
       if (progress && !progress(run.task->name(), end, count)) throw Error(Code::cancelled, "interrupted");
     }
     evaluation.tasks.push_back(std::move(run.result));
   }
-  evaluation.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  evaluation.seconds = seconds();
   journal.remove();
   return evaluation;
 }

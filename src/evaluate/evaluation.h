@@ -19,7 +19,7 @@ struct EvaluationOptions {
   std::size_t shots = 0;                // solved examples before each question
   std::uint64_t seed = 1234;            // draws them, as lm-evaluation-harness does
   std::filesystem::path journal = {};   // keeps finished rows until the end; a run that was killed goes on from it
-  std::size_t rows_at_once = 64;        // scored together, and lost at most
+  std::size_t rows_at_once = 512;       // scored together at most, fewer where that takes long; lost by a kill
 };
 
 struct Item {

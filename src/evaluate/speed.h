@@ -31,7 +31,8 @@ struct Speed {
 // tokens do not fit the engine's context.
 std::vector<Speed> measure_speed(engine::Engine& engine, const SpeedOptions& options, const Machine& machine);
 
-// The most memory this process has had resident, in bytes.
+// The most memory this process has had resident, in bytes; and from now on only.
 std::size_t peak_memory();
+void forget_peak_memory();
 
 }  // namespace hearth::evaluate

@@ -49,6 +49,8 @@ struct VectorKernels {
   void (*softcap)(float* x, float cap, std::size_t count);
   void (*softmax)(float* x, std::size_t count);
   void (*log_softmax)(float* x, std::size_t count);
+  float (*maximum)(const float* x, std::size_t count);
+  float (*exponential_sum)(const float* x, float maximum, std::size_t count);  // of exp(x - maximum)
 
   // Multiplies and adds in registers alone, `rounds` times over, to measure the processor; tells how many it did.
   std::size_t (*multiply_add)(std::size_t rounds);

@@ -1,5 +1,8 @@
 #include "ops/activation.h"
 
+#include <algorithm>
+
+#include "base/error.h"
 #include "kernels/kernels.h"
 #include "ops/parallel.h"
 
@@ -61,6 +64,21 @@ void log_softmax(ThreadPool& pool, tensor::Rows x) {
   const auto apply = kernels::vectors().log_softmax;
   for_rows(pool, x.count, x.width / 3, [&](std::size_t begin, std::size_t end) {
     for (std::size_t i = begin; i < end; ++i) apply(x.row(i), x.width);
+  });
+}
+
+void add_exponentials(ThreadPool& pool, tensor::ConstRows x, std::span<ExponentialSum> sums) {
+  HEARTH_CHECK(sums.size() == x.count);
+  const kernels::VectorKernels& vectors = kernels::vectors();
+  for_rows(pool, x.count, x.width / 4, [&](std::size_t begin, std::size_t end) {
+    for (std::size_t i = begin; i < end; ++i) {
+      ExponentialSum& to = sums[i];
+      const float maximum = std::max(to.maximum, vectors.maximum(x.row(i), x.width));
+      if (!std::isfinite(maximum)) continue;  // nothing but minus infinities so far
+      to.sum = to.sum * std::exp(double(to.maximum) - double(maximum)) +
+               double(vectors.exponential_sum(x.row(i), maximum, x.width));
+      to.maximum = maximum;
+    }
   });
 }
 

@@ -1,6 +1,10 @@
 // Activations of the feed-forward part, element by element.
 #pragma once
 
+#include <cmath>
+#include <limits>
+#include <span>
+
 #include "base/thread_pool.h"
 #include "tensor/view.h"
 
@@ -20,5 +24,15 @@ void softcap(ThreadPool& pool, tensor::Rows x, float cap);
 // In place, over each row; numerically safe.
 void softmax(ThreadPool& pool, tensor::Rows x);
 void log_softmax(ThreadPool& pool, tensor::Rows x);
+
+// The sum of exponentials of numbers that come piece by piece. [online softmax: arXiv 1805.02867]
+struct ExponentialSum {
+  float maximum = -std::numeric_limits<float>::infinity();
+  double sum = 0;  // of exp(x - maximum)
+
+  double log() const { return double(maximum) + std::log(sum); }
+};
+// sums[i] += exp(row i of x), summed over the row.
+void add_exponentials(ThreadPool& pool, tensor::ConstRows x, std::span<ExponentialSum> sums);
 
 }  // namespace hearth::ops

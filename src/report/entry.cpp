@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "base/error.h"
+#include "evaluate/statistics.h"
 
 namespace hearth::report {
 
@@ -22,6 +23,21 @@ Figure read_figure(const Json& json) {
 std::optional<Figure> read_optional(const Json& entry, const char* key) {
   const Json& json = entry.at(key);
   return json.is_null() ? std::nullopt : std::optional(read_figure(json));
+}
+
+// The standard error of a's average minus `share` of b's, over the same rows.
+std::optional<double> paired_error(const Entry& a, const Entry& b, double share) {
+  double squares = 0;
+  for (const TaskFigure& one : a.tasks) {
+    const auto other =
+        std::find_if(b.tasks.begin(), b.tasks.end(), [&](const TaskFigure& task) { return task.task == one.task; });
+    if (other == b.tasks.end() || other->right.size() != one.right.size() || one.right.size() < 2) return std::nullopt;
+    evaluate::Mean difference;
+    for (std::size_t i = 0; i < one.right.size(); ++i)
+      difference.add(double(one.right[i] == '1') - share * double(other->right[i] == '1'));
+    squares += difference.error() * difference.error();
+  }
+  return a.tasks.empty() ? std::nullopt : std::optional(std::sqrt(squares) / double(a.tasks.size()));
 }
 
 }  // namespace
@@ -48,8 +64,11 @@ Json to_json(const Report& report) {
   for (const Entry& entry : report.entries) {
     Json tasks = Json::array();
     for (const TaskFigure& task : entry.tasks)
-      tasks.push_back(
-          {{"task", task.task}, {"metric", task.metric}, {"value", task.share.value}, {"error", task.share.error}});
+      tasks.push_back({{"task", task.task},
+                       {"metric", task.metric},
+                       {"value", task.share.value},
+                       {"error", task.share.error},
+                       {"right", task.right}});
     document["entries"].push_back({{"method", entry.method},
                                    {"bytes", entry.bytes},
                                    {"bits_per_weight", entry.bits_per_weight},
@@ -87,7 +106,7 @@ Report from_json(const Json& document, const std::string& origin) {
       entry.divergence = read_optional(from, "kl_divergence");
       entry.agreement = read_optional(from, "top_token_agreement");
       for (const Json& task : from.at("tasks"))
-        entry.tasks.push_back({task.at("task"), task.at("metric"), read_figure(task)});
+        entry.tasks.push_back({task.at("task"), task.at("metric"), read_figure(task), task.value("right", "")});
       entry.average = read_optional(from, "average");
       entry.prompt_speed = from.at("prompt_tokens_per_second");
       entry.generation_speed = from.at("generation_tokens_per_second");
@@ -112,7 +131,13 @@ Figure kept(const Report& report, const Entry& entry) {
     return {share, share * std::hypot(a.error / a.value, b.error / b.value)};
   };
   if (&entry == &report.original()) return {1, 0};
-  if (judged_by_tasks(report)) return entry.average ? ratio(*entry.average, *report.original().average) : Figure{};
+  if (judged_by_tasks(report)) {
+    if (!entry.average) return {};
+    Figure share = ratio(*entry.average, *report.original().average);
+    if (const auto error = paired_error(entry, report.original(), share.value); error && share.value > 0)
+      share.error = *error / report.original().average->value;
+    return share;
+  }
   // Both were measured over the same words: their errors go together, and what is left of them is small.
   if (!entry.perplexity || !report.original().perplexity) return {};
   return {report.original().perplexity->value / entry.perplexity->value, 0};
@@ -148,9 +173,11 @@ std::string recommendation(const Report& report) {
       judged_by_tasks(report) ? "the original's task performance" : "the original's perplexity";
   const std::string reason = floor > 0 ? fmt::format("the fastest that keeps at least {:.0f}%", 100 * floor)
                                        : std::string("the fastest that fits, though none keeps 90%");
+  const Figure share = kept(report, *best);
+  const std::string sure = share.error > 0 ? fmt::format(" ± {:.1f}", 100 * share.error) : "";
   return fmt::format(
-      "{}: take {}, {}: {:.1f} MB, {:.1f}% of {}, {:.0f} tokens/s generated, {:.0f} MB of memory at most.", place,
-      best->method, reason, double(best->bytes) / 1e6, 100 * kept(report, *best).value, measure, best->generation_speed,
+      "{}: take {}, {}: {:.1f} MB, {:.1f}{}% of {}, {:.0f} tokens/s generated, {:.0f} MB of memory at most.", place,
+      best->method, reason, double(best->bytes) / 1e6, 100 * share.value, sure, measure, best->generation_speed,
       double(best->peak_memory) / 1e6);
 }
 

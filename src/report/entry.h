@@ -17,7 +17,8 @@ struct Figure {
 
 struct TaskFigure {
   std::string task, metric;
-  Figure share;  // of rows answered rightly
+  Figure share;       // of rows answered rightly
+  std::string right;  // a row each, '1' where it was
 };
 
 struct Entry {
@@ -55,7 +56,8 @@ Report from_json(const Json& document, const std::string& origin);
 
 // The quality that pictures and recommendation go by: the tasks' average, else perplexity.
 bool judged_by_tasks(const Report& report);
-// Share of the original's quality that an entry keeps: average over average, or perplexity's inverse; with its error.
+// Share of the original's quality that an entry keeps: average over average, or perplexity's inverse; with its error,
+// which counts only the rows on which the two differ where both tell them.
 Figure kept(const Report& report, const Entry& entry);
 
 // One sentence: what to take on this machine, and why.

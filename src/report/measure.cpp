@@ -54,12 +54,18 @@ std::string today() {
   return text;
 }
 
-// "q4_0:feedback"
+// "q4_0:feedback", or a file that is there already.
 struct Recipe {
+  fs::path made;
   std::string type;
   compress::Method method = compress::Method::nearest;
 
+  Recipe() = default;
   explicit Recipe(const std::string& text) {
+    if (text.ends_with(".gguf")) {
+      made = text;
+      return;
+    }
     const auto colon = text.find(':');
     type = compress::name(compress::find_mixture(text.substr(0, colon)));
     if (colon != text.npos) method = compress::find_method(text.substr(colon + 1));
@@ -77,29 +83,50 @@ class Maker {
     for (const std::string& method : methods) check(method);
     for (const fs::path& profile : options_.profiles) others_.push_back(read_profile(profile));
     if (!options_.text.empty()) text_ = read(options_.text);
-    fs::create_directories(options_.out);
-
     const gguf::File file = gguf::File::open(options_.model);
+    open_folder();
+
     describe(file);
     const auto earlier = earlier_entries();
-    methods.insert(methods.begin(), "original");
+    Recipe original;
+    original.made = options_.model;
+    measure("original", original, earlier);
     for (const std::string& method : methods) {
-      const auto at =
-          std::find_if(earlier.begin(), earlier.end(), [&](const Entry& entry) { return entry.method == method; });
-      written_.report.entries.push_back(at != earlier.end() ? *at : entry(method));
-      write(options_.out / "report.json", to_json(written_.report).dump(2) + "\n");
+      const Recipe recipe(method);
+      measure(recipe.made.empty() ? method : recipe.made.stem().string(), recipe, earlier);
     }
     write_pages();
     return std::move(written_);
   }
 
  private:
+  void measure(const std::string& name, const Recipe& recipe, const std::vector<Entry>& earlier) {
+    const std::uint64_t made = recipe.made.empty() ? 0 : fs::file_size(recipe.made);
+    const auto at = std::find_if(earlier.begin(), earlier.end(), [&](const Entry& entry) {
+      return entry.method == name && (made == 0 || entry.bytes == made);
+    });
+    written_.report.entries.push_back(at != earlier.end() ? *at : entry(name, recipe));
+    write(options_.out / "report.json", to_json(written_.report).dump(2) + "\n");
+  }
+
   void tell(const std::string& what) {
     if (progress_ && !progress_(what)) throw Error(Code::cancelled, "interrupted");
   }
 
+  // Whether it can be written is known before hours of work.
+  void open_folder() const {
+    std::error_code error;
+    fs::create_directories(options_.out, error);
+    if (error && !fs::is_directory(options_.out))
+      throw Error(Code::io, fmt::format("the folder cannot be made: {}", error.message()), options_.out.string());
+    AtomicFile(options_.out / "report.json");  // not given its name
+  }
+
   void check(const std::string& method) const {
     const Recipe recipe(method);
+    if (!recipe.made.empty() && gguf::File::open(recipe.made).metadata().string("general.architecture", "") !=
+                                    gguf::File::open(options_.model).metadata().string("general.architecture", ""))
+      throw Error(Code::bad_input, "not made from the model that the report is about", method);
     const bool calibrated = !options_.calibration.empty();
     if ((recipe.method == compress::Method::feedback || recipe.method == compress::Method::selection) && !calibrated)
       throw Error(Code::usage, fmt::format("{} needs a text to calibrate on", method), {}, "give --calibration FILE");
@@ -159,16 +186,15 @@ class Maker {
     return {};
   }
 
-  Entry entry(const std::string& method) {
+  Entry entry(const std::string& method, const Recipe& recipe) {
     Entry entry;
     entry.method = method;
-    fs::path file = options_.model;
-    if (method != "original") {
+    fs::path file = recipe.made;
+    if (recipe.made.empty()) {
       tell(method + ": compressing");
       std::string name = fmt::format("{}-{}.gguf", written_.report.model, method);
       std::replace(name.begin(), name.end(), ':', '-');
       file = options_.out / name;
-      const Recipe recipe(method);
       compress::QuantizeOptions how;
       how.type = recipe.type;
       how.method = recipe.method;
@@ -184,7 +210,7 @@ class Maker {
     entry.bits_per_weight = 8 * double(entry.bytes) / double(weights_);
     measure_speed(entry, file);
     measure_quality(entry, file);
-    if (method != "original" && !options_.keep) fs::remove(file);
+    if (recipe.made.empty() && !options_.keep) fs::remove(file);
     return entry;
   }
 
@@ -233,9 +259,13 @@ class Maker {
                                              tell(fmt::format("{}: {} {}/{}", entry.method, task, done, of));
                                              return true;
                                            });
-    for (const evaluate::TaskResult& task : result.tasks)
-      entry.tasks.push_back(
-          {task.name, task.reports_acc_norm ? "acc_norm" : "acc", {task.main().value(), task.main().error()}});
+    for (const evaluate::TaskResult& task : result.tasks) {
+      TaskFigure figure{
+          task.name, task.reports_acc_norm ? "acc_norm" : "acc", {task.main().value(), task.main().error()}, {}};
+      for (const evaluate::Item& item : task.items)
+        figure.right += (task.reports_acc_norm ? item.acc_norm : item.acc) ? '1' : '0';
+      entry.tasks.push_back(std::move(figure));
+    }
     entry.average = Figure{result.average(), result.average_error()};
   }
 

@@ -12,8 +12,10 @@ namespace hearth::report {
 
 struct Options {
   std::filesystem::path model, out;  // a folder, made where it is not there
-  std::vector<std::string> methods;  // TYPE or TYPE:METHOD, such as "q4_k_m", "q4_0:feedback"; none: the default list
-  std::filesystem::path text;        // perplexity and divergence; empty: not measured
+  // TYPE or TYPE:METHOD, such as "q4_k_m", "q4_0:feedback", or a file that is compressed already (NAME.gguf); none: the
+  // default list.
+  std::vector<std::string> methods;
+  std::filesystem::path text;  // perplexity and divergence; empty: not measured
   std::size_t chunks = 20, context = 512;
   std::filesystem::path data;  // the tasks; empty: not measured
   std::vector<std::string> tasks;

@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <functional>
+#include <optional>
 
 #include "report/pareto.h"
 #include "report/svg.h"
@@ -33,7 +35,7 @@ Table summary(const Report& report) {
   Table table{{"method", "MB", "bits/weight", "perplexity", "KL divergence", "same top token, %"}, {}};
   if (tasks) table.headings.push_back("tasks, %");
   for (const char* heading :
-       {"kept, %", "prompt, tokens/s", "generation, tokens/s", "peak memory, MB", "compressed in, s"})
+       {"kept of the original, %", "prompt, tokens/s", "generation, tokens/s", "peak memory, MB", "compressed in, s"})
     table.headings.push_back(heading);
   for (const Entry& entry : report.entries) {
     std::vector<std::string> row{entry.method,
@@ -47,7 +49,7 @@ Table summary(const Report& report) {
     row.push_back(fmt::format("{:.0f}", entry.prompt_speed));
     row.push_back(fmt::format("{:.1f}", entry.generation_speed));
     row.push_back(fmt::format("{:.0f}", double(entry.peak_memory) / 1e6));
-    row.push_back(entry.method == "original" ? "-" : fmt::format("{:.1f}", entry.compress_seconds));
+    row.push_back(entry.compress_seconds > 0 ? fmt::format("{:.1f}", entry.compress_seconds) : "-");
     table.rows.push_back(std::move(row));
   }
   return table;
@@ -117,51 +119,81 @@ std::string conditions(const Report& report) {
 }
 
 constexpr std::string_view reading =
-    "Dashed lines join the points that no other beats in both ways. Bars are one standard error; methods are measured "
-    "on the "
-    "same rows and words, so that they differ from each other by less than the bars tell. Speeds are medians on the "
-    "machine as "
-    "it was, neighbours and all.";
+    "Dashed lines join the methods that no other beats in both ways; the dotted line is the original. Bars are one "
+    "standard error of the share that is kept: they count only the rows on which a method and the original differ. "
+    "Errors of single figures are those of the rows or words that were drawn, the same for every method. Speeds are "
+    "medians on the machine as it was, neighbours and all.";
 
+// The pictures' colours are those of their light form: in the dark each is told its other one.
 constexpr std::string_view style =
-    "body{font:16px/1.5 system-ui,sans-serif;color:#222;max-width:80rem;margin:2rem auto;padding:0 1rem}"
+    ":root{color-scheme:light dark;--text:#222;--faint:#555;--line:#ddd;--take:#fff4e8;--mark:#c2410c;--page:#fff}"
+    "@media(prefers-color-scheme:dark){:root{--text:#e6e6e6;--faint:#a8a8a8;--line:#3a3a3a;--take:#2c2118;"
+    "--mark:#fb923c;--page:#17181a}"
+    "svg [fill=\"#ffffff\"]{fill:#17181a}svg [stroke=\"#ffffff\"]{stroke:#17181a}"
+    "svg [fill=\"#111111\"]{fill:#f2f2f2}svg [fill=\"#333333\"]{fill:#d0d0d0}svg [fill=\"#666666\"]{fill:#a0a0a0}"
+    "svg [stroke=\"#e5e5e5\"]{stroke:#303236}svg [stroke=\"#555555\"]{stroke:#909090}"
+    "svg [stroke=\"#b8b8b8\"]{stroke:#6a6a6a}"
+    "svg [fill=\"#c2410c\"]{fill:#fb923c}svg [stroke=\"#c2410c\"]{stroke:#fb923c}"
+    "svg [fill=\"#1d4ed8\"]{fill:#7aa2ff}svg [stroke=\"#1d4ed8\"]{stroke:#7aa2ff}"
+    "svg [fill=\"#047857\"]{fill:#34d399}svg [stroke=\"#047857\"]{stroke:#34d399}"
+    "svg [fill=\"#7e22ce\"]{fill:#c084fc}svg [stroke=\"#7e22ce\"]{stroke:#c084fc}}"
+    "body{font:16px/1.5 system-ui,sans-serif;color:var(--text);background:var(--page);max-width:80rem;margin:2rem auto;"
+    "padding:0 1rem}"
     "h1{font-size:1.6rem}h2{font-size:1.2rem;margin-top:2rem}.wide{overflow-x:auto}"
     "table{border-collapse:collapse;font-size:.8rem;white-space:nowrap}"
-    "th,td{padding:.3rem .5rem;text-align:right;border-bottom:1px solid "
-    "#ddd}th{white-space:normal;vertical-align:bottom}"
-    "th:first-child,td:first-child{text-align:left}"
-    "p.take{background:#fff4e8;border-left:4px solid #c2410c;padding:.6rem 1rem}"
-    "figure{display:inline-block;width:49%;min-width:min(100%,34rem);margin:1rem "
-    "0}svg{max-width:100%;height:auto}small{color:#555}";
+    "th,td{padding:.3rem .5rem;text-align:right;border-bottom:1px solid var(--line)}"
+    "th{white-space:normal;vertical-align:bottom}"
+    "th:first-child,td:first-child{text-align:left;position:sticky;left:0;background:var(--page)}"
+    "p.take{background:var(--take);border-left:4px solid var(--mark);padding:.6rem 1rem}"
+    ".pictures{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,34rem),1fr));gap:1rem;"
+    "margin:1.5rem 0}figure{margin:0}svg{max-width:100%;height:auto}small{color:var(--faint)}";
 
 }  // namespace
 
 std::vector<Picture> pictures(const Report& report, const std::vector<Report>& others) {
-  const bool tasks = judged_by_tasks(report);
-  if (!tasks && !report.original().perplexity) return {};
-  const auto add = [&](ParetoPlot& plot, const Entry& quality, double x, std::size_t series) {
-    const auto& figure = tasks ? quality.average : quality.perplexity;
-    if (!figure) return;
-    const double factor = tasks ? 100 : 1;
-    plot.points.push_back({quality.method, x, factor * figure->value, factor * figure->error, series});
+  std::vector<Picture> all;
+  // Two pictures of one quality, which `of` tells of an entry: against size, and against speed.
+  const auto draw_both = [&](const std::string& name, const std::string& title, const std::string& label, bool high,
+                             const std::function<std::optional<Figure>(const Entry&)>& of) {
+    const auto whole = of(report.original());
+    if (!whole) return;
+    ParetoPlot size{report.model + ": " + title + " against size", "size of the file, MB", label, false, high, {""}};
+    ParetoPlot speed{report.model + ": " + title + " against speed",
+                     "generated, tokens/s",
+                     label,
+                     true,
+                     high,
+                     {machine_name(report.machine)}};
+    for (const Report& other : others) speed.series.push_back(machine_name(other.machine));
+    size.reference = {whole->value, fmt::format("original: {:.1f} MB", double(report.original().bytes) / 1e6)};
+    speed.reference = {whole->value, fmt::format("original: {:.1f} tokens/s", report.original().generation_speed)};
+    for (const Entry& entry : report.entries) {
+      const auto figure = of(entry);
+      if (!figure || &entry == &report.original()) continue;
+      const auto add = [&](ParetoPlot& plot, double x, std::size_t series) {
+        plot.points.push_back({entry.method, x, figure->value, figure->error, series});
+      };
+      add(size, double(entry.bytes) / 1e6, 0);
+      add(speed, entry.generation_speed, 0);
+      for (std::size_t i = 0; i < others.size(); ++i)
+        if (const Entry* there = others[i].find(entry.method)) add(speed, there->generation_speed, i + 1);
+    }
+    all.push_back({name + "-size", draw(size)});
+    all.push_back({name + "-speed", draw(speed)});
   };
-  const std::string y_label = tasks ? "average over the tasks, %" : "perplexity (lower is better)";
-  ParetoPlot size{report.model + ": quality against size", "size of the file, MB", y_label, false, tasks, {""}, {}};
-  ParetoPlot speed{report.model + ": quality against speed",
-                   "generated, tokens/s",
-                   y_label,
-                   true,
-                   tasks,
-                   {machine_name(report.machine)},
-                   {}};
-  for (const Report& other : others) speed.series.push_back(machine_name(other.machine));
-  for (const Entry& entry : report.entries) {
-    add(size, entry, double(entry.bytes) / 1e6, 0);
-    add(speed, entry, entry.generation_speed, 0);
-    for (std::size_t i = 0; i < others.size(); ++i)
-      if (const Entry* there = others[i].find(entry.method)) add(speed, entry, there->generation_speed, i + 1);
-  }
-  return {{"quality-size", draw(size)}, {"quality-speed", draw(speed)}};
+  if (judged_by_tasks(report))
+    draw_both("tasks", "tasks", "kept of the original's task performance, %", true,
+              [&](const Entry& entry) -> std::optional<Figure> {
+                const Figure share = kept(report, entry);
+                if (share.value == 0) return std::nullopt;
+                return Figure{100 * share.value, 100 * share.error};
+              });
+  draw_both("perplexity", "perplexity", "perplexity (lower is better)", false,
+            [](const Entry& entry) -> std::optional<Figure> {
+              if (!entry.perplexity) return std::nullopt;
+              return Figure{entry.perplexity->value, 0};  // all err alike: a bar would tell nothing
+            });
+  return all;
 }
 
 std::string markdown(const Report& report, const std::vector<Report>& others) {
@@ -182,7 +214,9 @@ std::string html(const Report& report, const std::vector<Report>& others) {
       "compression costs and buys</h1>\n<p class=\"take\">{2}</p>\n<p><small>{3}</small></p>\n{4}",
       escape(report.model), style, escape(recommendation(report)), escape(conditions(report)),
       in_html(summary(report)));
+  text += "<div class=\"pictures\">\n";
   for (const Picture& picture : pictures(report, others)) text += "<figure>" + picture.svg + "</figure>\n";
+  text += "</div>\n";
   text += fmt::format("<p><small>{}</small></p>\n", reading);
   if (judged_by_tasks(report)) text += "<h2>Tasks</h2>\n" + in_html(task_table(report));
   if (!others.empty()) text += "<h2>Machines: generated, tokens/s</h2>\n" + in_html(machine_table(report, others));

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <span>
 
 #include "report/svg.h"
 
@@ -63,19 +64,25 @@ struct Box {
   }
 };
 
-// Places each label beside its point where it covers least of what is there already.
+// Where a label may stand, seen from its point.
+struct Place {
+  double dx, dy;
+  std::string_view anchor;
+};
+constexpr Place beside_a_point[] = {{9, 4, "start"},    {-9, 4, "end"},   {0, -9, "middle"}, {0, 18, "middle"},
+                                    {7, -7, "start"},   {7, 15, "start"}, {-7, -7, "end"},   {-7, 15, "end"},
+                                    {0, -22, "middle"}, {0, 31, "middle"}};
+// Of a line across, whose point is its middle.
+constexpr double half = (width - left - right) / 2 - 6;
+constexpr Place along_a_line[] = {{half, -6, "end"}, {half, 14, "end"}, {-half, -6, "start"}, {-half, 14, "start"}};
+
+// Places each label where it covers least of what is there already.
 class Labels {
  public:
   void keep_clear(double x, double y) { taken_.push_back({x - 6, y - 6, x + 6, y + 6}); }
-  void put(Svg& svg, double x, double y, const std::string& text, std::string_view fill) {
+  void put(Svg& svg, double x, double y, const std::string& text, std::string_view fill,
+           std::span<const Place> places = beside_a_point) {
     const double length = 6.3 * double(text.size()), size = 11;
-    struct Place {
-      double dx, dy;
-      std::string_view anchor;
-    };
-    constexpr Place places[] = {{9, 4, "start"},    {-9, 4, "end"},   {0, -9, "middle"}, {0, 18, "middle"},
-                                {7, -7, "start"},   {7, 15, "start"}, {-7, -7, "end"},   {-7, 15, "end"},
-                                {0, -22, "middle"}, {0, 31, "middle"}};
     const Place* best = nullptr;
     Box best_box{};
     double least = 1e9;
@@ -134,6 +141,10 @@ std::string draw(const ParetoPlot& given) {
     y_low = std::min(y_low, point.y - point.y_error);
     y_high = std::max(y_high, point.y + point.y_error);
   }
+  if (plot.reference) {
+    y_low = std::min(y_low, plot.reference->y);
+    y_high = std::max(y_high, plot.reference->y);
+  }
   const Axis x(x_low, x_high, left, width - right), y(y_low, y_high, height - bottom, top);
   for (const double tick : x.ticks()) {
     svg.line(x.place(tick), top, x.place(tick), height - bottom, "#e5e5e5");
@@ -150,6 +161,11 @@ std::string draw(const ParetoPlot& given) {
 
   Labels labels;
   for (const Point& point : plot.points) labels.keep_clear(x.place(point.x), y.place(point.y));
+  if (plot.reference) {
+    const double level = y.place(plot.reference->y);
+    svg.polyline({{left, level}, {width - right, level}}, "#555555", 1.5, "2 4");
+    labels.put(svg, (left + width - right) / 2, level, plot.reference->label, "#333333", along_a_line);
+  }
   for (std::size_t series = 0; series < plot.series.size(); ++series) {
     std::vector<std::pair<double, double>> line;
     for (const std::size_t i : front(plot, series))
@@ -162,7 +178,7 @@ std::string draw(const ParetoPlot& given) {
     if (point.y_error > 0)
       for (const auto& [x1, y1, x2, y2] :
            {Box{at_x, low, at_x, high}, Box{at_x - 3, low, at_x + 3, low}, Box{at_x - 3, high, at_x + 3, high}})
-        svg.line(x1, y1, x2, y2, "#c8c8c8");
+        svg.line(x1, y1, x2, y2, "#b8b8b8");
   }
   for (std::size_t i = 0; i < plot.points.size(); ++i) {
     const Point& point = plot.points[i];

@@ -1,6 +1,7 @@
 // A Pareto picture: quality against what it costs, with the points that no other beats joined by a line.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -17,7 +18,12 @@ struct ParetoPlot {
   std::string title, x_label, y_label;
   bool x_high_is_better = false, y_high_is_better = true;
   std::vector<std::string> series;  // a machine each; a legend where there is more than one
-  std::vector<Point> points;
+  std::vector<Point> points = {};
+  struct Level {
+    double y = 0;
+    std::string label = {};
+  };
+  std::optional<Level> reference = {};  // a line across, of what all points are compared with
 };
 
 // The points of one series that no other of it beats or equals in both ways, from left to right.

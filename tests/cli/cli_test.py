@@ -588,6 +588,13 @@ class Compress(Case):
         self.fails(2, "report", TINY, "--out", self.folder / "other", "--methods", "q4_0:feedback", says="--calibration")
         self.fails(1, "report", TINY, "--out", self.folder / "other", "--profile", TINY, says="llama-dense")
         self.assertFalse((self.folder / "other").exists())
+        # A compressed file may be among the methods; where the folder cannot be written is told before any work.
+        self.works("quantize", TINY, self.out, "--type", "Q5_0")
+        printed = self.works("report", TINY, "--out", self.folder / "other", "--methods", f"{self.out},q4_0", "--json")
+        self.assertEqual([entry["method"] for entry in json.loads(printed)["entries"]], ["original", "out", "q4_0"])
+        self.assertTrue(self.out.exists())
+        for place in (self.out, self.out / "below"):
+            self.fails(1, "report", TINY, "--out", place, "--methods", "q8_0", says=str(place))
 
     @unittest.skipUnless(SMOL.exists(), "needs SmolLM2 (make models)")
     def test_real_model(self):

@@ -121,6 +121,28 @@ TEST(Activation, softmax_and_its_logarithm) {
   });
 }
 
+TEST(Activation, sums_of_exponentials_piece_by_piece) {
+  ThreadPool pool(2);
+  tests::on_every_level([&] {
+    for (const float spread : {1.0f, 400.0f}) {
+      Floats x(3 * 1003);
+      for (std::size_t i = 0; i < x.size(); ++i) x[i] = spread * float(std::sin(double(i * i)));
+      for (std::size_t i = 0; i < 700; ++i) x[1003 + i] = -INFINITY;  // whole pieces of the second row
+      std::vector<ExponentialSum> sums(3);
+      for (std::size_t begin = 0; begin < 1003; begin += 100)
+        add_exponentials(pool, {&x[begin], 3, std::min<std::size_t>(100, 1003 - begin), 1003}, sums);
+      for (std::size_t row = 0; row < 3; ++row) {
+        const float* const from = &x[row * 1003];
+        const double largest = *std::max_element(from, from + 1003);
+        double sum = 0;
+        for (std::size_t i = 0; i < 1003; ++i) sum += std::exp(from[i] - largest);
+        EXPECT_EQ(sums[row].maximum, float(largest));
+        EXPECT_NEAR(sums[row].log(), largest + std::log(sum), 2e-6);
+      }
+    }
+  });
+}
+
 TEST(Activation, softmax_of_a_masked_row) {
   ThreadPool pool(1);
   tests::on_every_level([&] {

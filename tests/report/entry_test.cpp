@@ -2,6 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <cmath>
+
 #include "base/error.h"
 #include "report/pages.h"
 
@@ -18,7 +21,7 @@ Entry entry(const std::string& method, double megabytes, double average, double 
     entry.divergence = Figure{0.01, 0.001};
     entry.agreement = Figure{0.9, 0.01};
   }
-  entry.tasks = {{"piqa", "acc_norm", {average / 100, 0.01}}};
+  entry.tasks = {{"piqa", "acc_norm", {average / 100, 0.01}, {}}};
   entry.average = Figure{average / 100, 0.01};
   entry.prompt_speed = 10 * speed;
   entry.generation_speed = speed;
@@ -63,10 +66,31 @@ TEST(Report, WhatIsKept) {
   EXPECT_NEAR(kept(by_text, by_text.entries[4]).value, 0.8, 1e-9);
 }
 
+// Where both tell which rows were right, only those count on which they differ.
+TEST(Report, ErrorOfWhatIsKeptIsPaired) {
+  Report all = report();
+  const std::string original = "1101100110", same = original, one_off = "1101100111";
+  const auto set = [](Entry& entry, const std::string& right) {
+    const double share = double(std::count(right.begin(), right.end(), '1')) / double(right.size());
+    entry.tasks = {{"piqa", "acc_norm", {share, 0.1}, right}};
+    entry.average = Figure{share, 0.1};
+  };
+  set(all.entries[0], original);
+  set(all.entries[1], same);
+  set(all.entries[2], one_off);
+  EXPECT_EQ(kept(all, all.entries[1]).value, 1);
+  EXPECT_NEAR(kept(all, all.entries[1]).error, 0, 1e-12);
+  const Figure other = kept(all, all.entries[2]);
+  EXPECT_NEAR(other.value, 7.0 / 6, 1e-9);
+  // a - 7/6 b: six times -1/6, once 1, thrice 0; its mean is 0.
+  EXPECT_NEAR(other.error, std::sqrt((6.0 / 36 + 1) / 10 / 9) / 0.6, 1e-9);
+  EXPECT_EQ(to_json(from_json(to_json(all), "x")), to_json(all));
+}
+
 TEST(Report, RecommendsTheFastestThatKeepsNearlyAll) {
   EXPECT_EQ(recommendation(report()).find("On this machine (Some CPU, 2 threads, 4.0 GB free): take "
                                           "q4_k_m, the fastest that "
-                                          "keeps at least 98%: 100.0 MB, 99.0% of the original's task "
+                                          "keeps at least 98%: 100.0 MB, 99.0 ± 2.8% of the original's task "
                                           "performance, 150 tokens/s"),
             0u)
       << recommendation(report());
@@ -95,9 +119,9 @@ TEST(Report, PagesTellAllAndEscape) {
   EXPECT_NE(page.find("M&lt;1&gt;"), std::string::npos);
   EXPECT_EQ(page.find("M<1>"), std::string::npos);
   EXPECT_NE(page.find("Other CPU"), std::string::npos);
-  EXPECT_NE(text.find("![quality-speed](quality-speed.svg)"), std::string::npos);
+  EXPECT_NE(text.find("![perplexity-speed](perplexity-speed.svg)"), std::string::npos);
   EXPECT_NE(page.find("</svg>"), std::string::npos);
-  EXPECT_EQ(pictures(report(), {other}).size(), 2u);
+  EXPECT_EQ(pictures(report(), {other}).size(), 4u);
   Report bare = report();
   for (Entry& one : bare.entries) {
     one.average.reset();

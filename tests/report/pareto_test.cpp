@@ -41,6 +41,14 @@ TEST(Pareto, DrawsEveryFinitePoint) {
   EXPECT_EQ(svg.find("nan"), std::string::npos);
 }
 
+TEST(Pareto, TheReferenceIsALineThatFits) {
+  ParetoPlot picture = plot();
+  picture.reference = {90, "original: 9 MB"};
+  const std::string svg = draw(picture);
+  EXPECT_NE(svg.find(">original: 9 MB</text>"), std::string::npos);
+  EXPECT_NE(svg.find(">90</text>"), std::string::npos);  // a tick: the axis reaches it
+}
+
 TEST(Pareto, OnePointAndNone) {
   ParetoPlot picture = plot();
   picture.points.resize(1);

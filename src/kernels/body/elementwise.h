@@ -108,11 +108,11 @@ void softmax_row(float* x, std::size_t count) {
   scale_row<V>(x, 1.0f / sum, count);
 }
 
+// The sum of exp(x - maximum).
 template <class V>
-void log_softmax_row(float* x, std::size_t count) {
-  const float maximum = maximum_of_row<V>(x, count);
+float exponential_sum(const float* x, float maximum, std::size_t count) {
   const auto top = V::splat(maximum);
-  const float sum = sum_terms<V>(count, [=](std::size_t i, std::size_t n, typename V::Float acc) {
+  return sum_terms<V>(count, [=](std::size_t i, std::size_t n, typename V::Float acc) {
     auto v = exponential<V>(V::sub(load<V>(x + i, n), top));
     if (n != V::lanes) {  // the lanes beyond the row are not part of it
       float rest[V::lanes];
@@ -121,7 +121,12 @@ void log_softmax_row(float* x, std::size_t count) {
     }
     return V::add(acc, v);
   });
-  const auto log_sum = V::splat(__builtin_logf(sum));
+}
+
+template <class V>
+void log_softmax_row(float* x, std::size_t count) {
+  const float maximum = maximum_of_row<V>(x, count);
+  const auto top = V::splat(maximum), log_sum = V::splat(__builtin_logf(exponential_sum<V>(x, maximum, count)));
   for_each_vector<V>(count, [=](std::size_t i, std::size_t n) {
     store<V>(x + i, V::sub(V::sub(load<V>(x + i, n), top), log_sum), n);
   });

@@ -23,6 +23,8 @@ constexpr VectorKernels vector_kernels() {
       .softcap = softcap_row<V>,
       .softmax = softmax_row<V>,
       .log_softmax = log_softmax_row<V>,
+      .maximum = maximum_of_row<V>,
+      .exponential_sum = exponential_sum<V>,
       .multiply_add = multiply_add<V>,
       .rms_norm = rms_norm_row<V>,
       .layer_norm = layer_norm_row<V>,
