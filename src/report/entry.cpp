@@ -147,7 +147,10 @@ std::string recommendation(const Report& report) {
   const double free = double(report.machine.memory_free);
   // Of what fits and keeps nearly all, the fastest; speeds within a twentieth count as equal, and quality decides.
   const bool measured = judged_by_tasks(report) || report.original().perplexity;
-  const auto quality = [&](const Entry& entry) { return measured ? kept(report, entry).value : 1; };
+  const auto quality = [&](const Entry& entry) {  // what is kept for certain, but for one standard error
+    const Figure share = kept(report, entry);
+    return measured ? share.value - share.error : 1;
+  };
   const Entry* best = nullptr;
   double floor = 0;
   for (const double share : {0.98, 0.95, 0.9, 0.0}) {

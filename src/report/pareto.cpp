@@ -80,6 +80,18 @@ constexpr Place along_a_line[] = {{half, -6, "end"}, {half, 14, "end"}, {-half, 
 class Labels {
  public:
   void keep_clear(double x, double y) { taken_.push_back({x - 6, y - 6, x + 6, y + 6}); }
+  void keep_clear(const std::vector<std::pair<double, double>>& line) {
+    constexpr double step = 6;
+    for (std::size_t i = 1; i < line.size(); ++i) {
+      const auto [x1, y1] = line[i - 1];
+      const auto [x2, y2] = line[i];
+      const double pieces = std::max(1.0, std::ceil(std::hypot(x2 - x1, y2 - y1) / step));
+      for (double k = 0; k < pieces; ++k) {
+        const double x = x1 + (x2 - x1) * (k + 0.5) / pieces, y = y1 + (y2 - y1) * (k + 0.5) / pieces;
+        taken_.push_back({x - step / 2, y - 2, x + step / 2, y + 2});
+      }
+    }
+  }
   void put(Svg& svg, double x, double y, const std::string& text, std::string_view fill,
            std::span<const Place> places = beside_a_point) {
     const double length = 6.3 * double(text.size()), size = 11;
@@ -163,7 +175,9 @@ std::string draw(const ParetoPlot& given) {
   for (const Point& point : plot.points) labels.keep_clear(x.place(point.x), y.place(point.y));
   if (plot.reference) {
     const double level = y.place(plot.reference->y);
-    svg.polyline({{left, level}, {width - right, level}}, "#555555", 1.5, "2 4");
+    const std::vector<std::pair<double, double>> line{{left, level}, {width - right, level}};
+    svg.polyline(line, "#555555", 1.5, "2 4");
+    labels.keep_clear(line);
     labels.put(svg, (left + width - right) / 2, level, plot.reference->label, "#333333", along_a_line);
   }
   for (std::size_t series = 0; series < plot.series.size(); ++series) {
@@ -171,6 +185,7 @@ std::string draw(const ParetoPlot& given) {
     for (const std::size_t i : front(plot, series))
       line.push_back({x.place(plot.points[i].x), y.place(plot.points[i].y)});
     svg.polyline(line, colour(series), 1.5, "5 4");
+    labels.keep_clear(line);
   }
   for (const Point& point : plot.points) {
     const double at_x = x.place(point.x), low = y.place(point.y - point.y_error),
