@@ -12,6 +12,8 @@ namespace hearth::model {
 
 namespace {
 
+constexpr std::size_t short_context = 256;
+
 // Moves row from[i] to row i; `from` ascends.
 template <class Sources>
 tensor::Rows gather(tensor::Rows rows, const Sources& for_each_source) {
@@ -206,7 +208,10 @@ void Transformer::attend(Step& step, std::size_t index, tensor::ConstRows querie
                     .first = piece.first});
   }
   ops::AttentionOptions options = attention_options(index);
-  options.exact = step.care == ops::Care::everyone;
+  // A short prompt's answer should be the exact one; words pay where there is much to attend to.
+  options.exact = step.care == ops::Care::everyone ||
+                  std::all_of(step.scratch.pieces.begin(), step.scratch.pieces.end(),
+                              [](const Piece& piece) { return piece.first + piece.count <= short_context; });
   ops::attention(step.pool, options, jobs);
 }
 
