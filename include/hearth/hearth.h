@@ -132,6 +132,11 @@ HEARTH_API hearth_status hearth_cancellation_new(hearth_cancellation** cancellat
 /* Stops the calls that were given it, now and later, from whatever thread. Harmless for what is closed. */
 HEARTH_API void hearth_cancel(hearth_cancellation* cancellation);
 
+/* For callers whose callbacks can fall silent and then return anything, as those of an ended worker of Node do. From
+ * the first renewal on, a call that is given it goes on after a callback only if it has been renewed since the callback
+ * before, whatever the callback returned; it serves one call at a time then. Harmless for what is closed. */
+HEARTH_API void hearth_cancellation_renew(hearth_cancellation* cancellation);
+
 /* Calls that were given it go on. */
 HEARTH_API void hearth_cancellation_close(hearth_cancellation* cancellation);
 

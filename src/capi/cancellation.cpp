@@ -16,6 +16,10 @@ void hearth_cancel(hearth_cancellation* cancellation) {
   quietly([&] { get(cancellation)->source.request_stop(); });
 }
 
+void hearth_cancellation_renew(hearth_cancellation* cancellation) {
+  quietly([&] { get(cancellation)->renew(); });
+}
+
 void hearth_cancellation_close(hearth_cancellation* cancellation) {
   take(cancellation);
 }

@@ -1,6 +1,7 @@
 // A request to stop that calls can be given, and what long calls ask on their way.
 #pragma once
 
+#include <atomic>
 #include <memory>
 #include <stop_token>
 
@@ -11,6 +12,16 @@ namespace hearth::capi {
 class Cancellation {
  public:
   std::stop_source source;
+
+  void renew() noexcept {
+    fresh_ = true;
+    renewable_ = true;
+  }
+  // Asked after each callback: whether what it returned is its word.
+  bool kept() noexcept { return !renewable_ || fresh_.exchange(false); }
+
+ private:
+  std::atomic<bool> renewable_{false}, fresh_{false};
 };
 
 // The progress callback and the cancellation of one call.
@@ -22,7 +33,7 @@ class Watch {
   // False where either asks to stop.
   bool goes_on(double fraction) const {
     if (cancellation_ && cancellation_->source.stop_requested()) return false;
-    return !on_progress_ || on_progress_(fraction, user_) == 0;
+    return !on_progress_ || (on_progress_(fraction, user_) == 0 && (!cancellation_ || cancellation_->kept()));
   }
   void reach(double fraction) const {
     if (!goes_on(fraction)) throw Error(Code::cancelled, "cancelled");

@@ -112,8 +112,8 @@ struct Call {
       const auto given = read(options, defaults(), options_v1, "hearth_generation_options");
       Session::Use use(get(session));
       std::optional<std::stop_callback<std::function<void()>>> link;
-      if (given.cancellation)
-        link.emplace(get(given.cancellation)->source.get_token(), [&use] { use.stop().request_stop(); });
+      const auto cancellation = given.cancellation ? get(given.cancellation) : nullptr;
+      if (cancellation) link.emplace(cancellation->source.get_token(), [&use] { use.stop().request_stop(); });
       engine::Chat& chat = use.chat();
       auto asked = request(chat.session().engine(), given);
       asked.cancel = use.stop().get_token();
@@ -122,7 +122,7 @@ struct Call {
       if (on_piece)
         sink = [&](const engine::Piece& piece) {
           text = piece.text;
-          return on_piece(text.c_str(), text.size(), piece.token, user) == 0;
+          return on_piece(text.c_str(), text.size(), piece.token, user) == 0 && (!cancellation || cancellation->kept());
         };
       auto owned = std::make_unique<OwnedResult>(answer(chat, given, std::move(asked), sink));
       if (result) *result = owned.release();

@@ -245,11 +245,24 @@ static int stop_at_half(double fraction, void* user) {
   return fraction >= 0.3;
 }
 
+static int without_renewal(double fraction, void* user) {
+  (void)fraction;
+  ++*(int*)user;
+  return 0;
+}
+
+static int renewing(double fraction, void* user) {
+  (void)fraction;
+  hearth_cancellation_renew(user);
+  return 0;
+}
+
 static void test_cancelled_opening(void) {
   hearth_model_options options;
   hearth_model* model = NULL;
   hearth_cancellation* cancellation = NULL;
   double reached = 0;
+  int calls = 0;
   CHECK_OK(hearth_model_options_init(&options, sizeof options, &error));
   options.on_progress = stop_at_half;
   options.user = &reached;
@@ -257,6 +270,17 @@ static void test_cancelled_opening(void) {
   CHECK(model == NULL && reached >= 0.3 && reached < 1);
   options.on_progress = NULL;
   CHECK_OK(hearth_cancellation_new(&cancellation, &error));
+  hearth_cancellation_renew(cancellation);
+  options.on_progress = without_renewal;
+  options.user = &calls;
+  options.cancellation = cancellation;
+  CHECK_STATUS(HEARTH_CANCELLED, hearth_model_open(path_of("tiny"), &options, &model, &error));
+  CHECK(calls == 2); /* renewed before the call: the first callback's word holds, the second's does not */
+  options.on_progress = renewing;
+  options.user = cancellation;
+  CHECK_OK(hearth_model_open(path_of("tiny"), &options, &model, &error));
+  hearth_model_close(model);
+  options.on_progress = NULL;
   hearth_cancel(cancellation);
   options.cancellation = cancellation;
   CHECK_STATUS(HEARTH_CANCELLED, hearth_model_open(path_of("tiny"), &options, &model, &error));

@@ -126,6 +126,7 @@ export const plain = {
   errorFree: library.func("void hearth_error_free(void *error)"),
   free: library.func("void hearth_free(void *memory)"),
   cancel: library.func("void hearth_cancel(void *cancellation)"),
+  cancellationRenew: library.func("void hearth_cancellation_renew(void *cancellation)"),
   cancellationClose: library.func("void hearth_cancellation_close(void *cancellation)"),
   modelClose: library.func("void hearth_model_close(void *model)"),
   sessionClose: library.func("void hearth_session_close(void *session)"),
@@ -230,11 +231,12 @@ export class Callback {
   readonly pointer: ReturnType<typeof koffi.register> | null;
   private error: { value: unknown } | undefined;
 
-  constructor(type: "progress" | "piece", run: ((...args: any[]) => boolean) | undefined) {
+  constructor(type: "progress" | "piece", run: ((...args: any[]) => boolean) | undefined, cancellation: Cancellation) {
     this.pointer = run
       ? koffi.register(
           (...args: unknown[]) => {
             try {
+              cancellation.renew();
               return run(...args) ? 0 : 1;
             } catch (error) {
               this.error = { value: error };
@@ -264,8 +266,14 @@ export class Cancellation {
     call("hearth_cancellation_new", out);
     this.handle = out[0];
     underWay.add(this);
+    this.renew();
     if (signal?.aborted) this.cancel();
     signal?.addEventListener("abort", this.cancel);
+  }
+
+  /** Said by each callback: that of a worker which is being terminated is not run, and koffi returns whatever there is. */
+  renew(): void {
+    plain.cancellationRenew(this.handle);
   }
 
   close(): void {

@@ -71,8 +71,8 @@ const cacheTypes = ["f16", "f32", "q8_0", "q4_0"] as const;
 const longTexts = ["refuse", "truncate", "mean"] as const;
 const collected = new FinalizationRegistry<() => void>((close) => close());
 
-const progress = (hear: ModelOptions["onProgress"]): c.Callback =>
-  new c.Callback("progress", hear && ((fraction: number) => hear(fraction) !== false));
+const progress = (hear: ModelOptions["onProgress"], cancellation: c.Cancellation): c.Callback =>
+  new c.Callback("progress", hear && ((fraction: number) => hear(fraction) !== false), cancellation);
 
 /** A model file, opened. Immutable; sessions and calls may use it at once. */
 export class Model {
@@ -287,8 +287,8 @@ async function long(
   struct: Record<string, unknown>,
   run: () => Promise<void>,
 ): Promise<void> {
-  const callback = progress(hear);
   const cancellation = new c.Cancellation(signal);
+  const callback = progress(hear, cancellation);
   struct["cancellation"] = cancellation.handle;
   struct["on_progress"] = callback.pointer;
   try {

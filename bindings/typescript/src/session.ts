@@ -135,6 +135,7 @@ export class Session {
       onPiece &&
         ((text: c.Pointer, length: number, token: number) =>
           onPiece(c.textAt(text, Number(length)), token === -1 ? null : token) !== false),
+      cancellation,
     );
     const out: [c.Pointer] = [null];
     try {
