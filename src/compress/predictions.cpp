@@ -44,6 +44,7 @@ void Predictions::forward(std::size_t at, std::size_t count, model::Segment::Wan
   const model::Segment segment{
       .cache = cache_.get(), .tokens = std::span<const Token>(tokens_).subspan(at, count), .want = want};
   model_.forward(pool_, {&segment, 1}, *scratch_, out);
+}, *scratch_, out, options);
 }
 
 }  // namespace hearth::compress
