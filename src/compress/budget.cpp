@@ -237,6 +237,7 @@ std::vector<Type> types_for_budget(const gguf::File& file, std::uint64_t file_by
     const Type rounded = that_fits(Type::q4_k, columns) == Type::f16 ? Type::f16 : that_fits(Type::q3_k, columns);
     double unit = 0;  // damage for each unit of error
     if (rounded != Type::f16) {
+      probe.advance_to(layer_of(tensor.name));
       spoil(copy, tensor, rounded, matter, pool);
       const double error = sample.error_of(rounded);
       if (error > 0) unit = probe.divergence() / (exaggeration * exaggeration * error);

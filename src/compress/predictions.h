@@ -24,10 +24,14 @@ class Predictions {
   // tokens()[at + 1], ...
   void run(const std::function<void(std::size_t at, tensor::ConstRows rows)>& take);
 
+  // The layers before `layer` stay as they are from here on: what they make of the text is kept, and they are not run
+  // again.
+  void advance_to(std::size_t layer);
+
   const std::vector<Token>& tokens() const noexcept { return tokens_; }
 
  private:
-  void forward(std::size_t at, std::size_t count, model::Segment::Want want, tensor::Rows out);
+  void forward(std::size_t at, std::size_t count, model::Segment::Want want, tensor::Rows out, std::size_t end);
 
   const model::Model& model_;
   ThreadPool& pool_;
@@ -36,6 +40,8 @@ class Predictions {
   std::unique_ptr<model::KvCache> cache_;
   std::shared_ptr<model::Model::Scratch> scratch_;
   std::vector<float> logits_;
+  std::size_t layer_ = 0;
+  std::vector<float> stream_;  // [tokens, width]: what enters `layer_`, unless that is the first
 };
 
 }  // namespace hearth::compress

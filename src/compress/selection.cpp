@@ -112,6 +112,7 @@ Selection select(std::span<const gguf::File> candidates, const Calibration& cali
         return !std::ranges::equal(first.tensors()[i].data, candidates[candidate].tensors()[i].data);
       });
     };
+    losses.advance_to(layer_of(name));
     std::size_t best = 0;
     for (std::size_t candidate = 1; candidate < candidates.size(); ++candidate) {
       if (!differs(candidate)) continue;

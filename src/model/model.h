@@ -42,12 +42,20 @@ struct ActiveAdapter {
 // for each routed one, else `expert` is 0. On the caller's thread.
 using Observer = std::function<void(std::string_view weight, std::size_t expert, tensor::ConstRows x)>;
 
+// Which layers a pass runs. Between two such passes the residual stream is the caller's.
+struct LayerRange {
+  std::size_t begin = 0, end = ~std::size_t{0};  // an end beyond the last layer: the output too
+  tensor::Rows stream = {};  // [all tokens, width]: read where `begin` is not 0; written where the end comes before the
+                             // output, of which then no rows may be wanted
+};
+
 struct ForwardOptions {
   std::span<const ActiveAdapter> adapters = {};
   const Observer* observer = nullptr;  // may be null; with it no row is left out of the last layer
   Tape* tape = nullptr;                // likewise: see model/tape.h
   bool hidden_states = false;          // `out` takes the final hidden states [width] of a decoder too
   bool measured = false;               // the numbers are to be weighed: rounded as little as the kernels can
+  LayerRange layers = {};
 };
 
 class Model {

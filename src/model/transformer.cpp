@@ -84,8 +84,9 @@ ops::AttentionOptions Transformer::attention_options(std::size_t layer) const {
           .slopes = slopes_.empty() ? nullptr : slopes_.data()};
 }
 
-void Transformer::check(std::span<const Segment> segments, tensor::Rows out, bool gives_logits) const {
-  std::size_t wanted = 0;
+void Transformer::check(std::span<const Segment> segments, tensor::Rows out, const ForwardOptions& options) const {
+  const bool gives_logits = weights_.output && !options.hidden_states;
+  std::size_t wanted = 0, tokens = 0;
   for (std::size_t i = 0; i < segments.size(); ++i) {
     const Segment& segment = segments[i];
     HEARTH_CHECK(!segment.tokens.empty());
@@ -100,10 +101,14 @@ void Transformer::check(std::span<const Segment> segments, tensor::Rows out, boo
     for (const Token token : segment.tokens)
       if (token < 0 || static_cast<std::size_t>(token) >= h_.vocabulary)
         throw Error(Code::bad_input, fmt::format("token {} lies outside the vocabulary of {}", token, h_.vocabulary));
+    tokens += segment.tokens.size();
     wanted += segment.want == Segment::Want::none ? 0 : segment.want == Segment::Want::last ? 1 : segment.tokens.size();
   }
   HEARTH_CHECK(out.count == wanted);
   HEARTH_CHECK(wanted == 0 || out.width == (gives_logits ? h_.vocabulary : h_.width));
+  const auto& [begin, end, stream] = options.layers;
+  HEARTH_CHECK(end >= h_.layers || wanted == 0);
+  HEARTH_CHECK((begin == 0 && end >= h_.layers) || (stream.count == tokens && stream.width == h_.width));
 }
 
 // As many rows as keep working memory below a bound, whatever the model.
@@ -117,15 +122,16 @@ std::size_t Transformer::rows_at_once() const {
 
 void Transformer::forward(ThreadPool& pool, std::span<const Segment> segments, Model::Scratch& scratch,
                           tensor::Rows out, const ForwardOptions& options) const {
-  check(segments, out, weights_.output && !options.hidden_states);
+  check(segments, out, options);
   const std::size_t most = rows_at_once();
-  std::size_t rows = 0, done = 0;
+  std::size_t rows = 0, done = 0, done_rows = 0;
   scratch.pieces.clear();
   const auto run = [&] {
     std::size_t wanted = 0;
     for (const Piece& piece : scratch.pieces) wanted += piece.wanted_count;
-    forward_pieces(pool, scratch, {out.row(done), wanted, out.width, out.stride}, options);
+    forward_pieces(pool, scratch, {out.row(done), wanted, out.width, out.stride}, options, done_rows);
     done += wanted;
+    done_rows += rows;
     rows = 0;
     scratch.pieces.clear();
   };
@@ -154,7 +160,7 @@ void Transformer::forward(ThreadPool& pool, std::span<const Segment> segments, M
 }
 
 void Transformer::forward_pieces(ThreadPool& pool, Model::Scratch& scratch, tensor::Rows out,
-                                 const ForwardOptions& options) const {
+                                 const ForwardOptions& options, std::size_t first) const {
   scratch.positions.clear();
   for (const Piece& piece : scratch.pieces)
     for (std::size_t i = 0; i < piece.count; ++i)
@@ -170,10 +176,18 @@ void Transformer::forward_pieces(ThreadPool& pool, Model::Scratch& scratch, tens
             .care = options.measured ? ops::Care::everyone
                     : prompts        ? ops::Care::short_prompt
                                      : ops::Care::nobody};
-  embed(step);
-  for (std::size_t i = 0; i < h_.layers; ++i) layer(step, i);
+  const auto [begin, end, stream] = options.layers;
+  if (begin == 0)
+    embed(step);
+  else
+    for (std::size_t i = 0; i < rows; ++i) std::memcpy(step.x.row(i), stream.row(first + i), h_.width * sizeof(float));
+  for (std::size_t i = begin; i < std::min(end, h_.layers); ++i) layer(step, i);
   for (const Piece& piece : scratch.pieces)
     if (piece.cache) piece.cache->commit(piece.tokens.size());
+  if (end < h_.layers) {
+    for (std::size_t i = 0; i < rows; ++i) std::memcpy(stream.row(first + i), step.x.row(i), h_.width * sizeof(float));
+    return;
+  }
   if (out.count == 0) return;
   if (step.x.count != out.count) {
     tensor::Rows none = step.x;

@@ -59,9 +59,11 @@ class Transformer {
 
   Rotation make_rotation(float base, bool scaled, std::span<const float> factors) const;
   const Rotation* rotation_of(std::size_t layer, std::size_t context) const;
-  void check(std::span<const Segment> segments, tensor::Rows out, bool gives_logits) const;
+  void check(std::span<const Segment> segments, tensor::Rows out, const ForwardOptions& options) const;
   std::size_t rows_at_once() const;
-  void forward_pieces(ThreadPool& pool, Model::Scratch& scratch, tensor::Rows out, const ForwardOptions& options) const;
+  // The batch's rows begin with row `first` of all that `options` speak of.
+  void forward_pieces(ThreadPool& pool, Model::Scratch& scratch, tensor::Rows out, const ForwardOptions& options,
+                      std::size_t first) const;
   void embed(Step& step) const;
   void head(Step& step, tensor::Rows out) const;
 

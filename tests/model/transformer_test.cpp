@@ -249,6 +249,27 @@ TEST(Transformer, HiddenStatesOfADecoder) {
   EXPECT_NEAR(logit, logits[6 * runner.width() + 3], 1e-4);
 }
 
+TEST(Transformer, LayersInTwoPassesGiveWhatOneGives) {
+  const std::size_t count = 600;  // more than a pass takes at once
+  for (const auto& spec : specs) {
+    SCOPED_TRACE(spec.dump());
+    tests::Runner runner = open_tiny(spec);
+    ASSERT_GT(runner.model->hyperparameters().layers, 1u);
+    const auto tokens = some_tokens(count);
+    const auto cache = runner.model->new_cache(count, ops::KvType::f32);
+    const auto whole = runner.feed(cache.get(), tokens);
+    std::vector<float> stream(count * runner.model->width());
+    model::ForwardOptions options;
+    options.layers = {0, 1, {stream.data(), count, runner.model->width()}};
+    cache->truncate(0);
+    EXPECT_TRUE(runner.feed(cache.get(), tokens, Segment::Want::none, options).empty());
+    options.layers.begin = 1;
+    options.layers.end = 1000;
+    cache->truncate(0);
+    EXPECT_EQ(runner.feed(cache.get(), tokens, Segment::Want::all, options), whole);
+  }
+}
+
 TEST(Transformer, RefusesWhatDoesNotFitBeforeItComputes) {
   tests::Runner runner = open_tiny(specs[0]);
   const auto cache = runner.model->new_cache(10, ops::KvType::f32);
