@@ -114,14 +114,8 @@ void unpack_own_codes(const CodePanels& to, const Area& area, std::size_t panel)
   if constexpr (F::minimum) turn_scales(memory.own_minimums, padded, memory.minimums[panel]);
   for (std::size_t step = 0; step * 64 < area.columns; ++step) {
     __m512 v[panel_rows];
-    for (std::size_t r = 0; r < panel_rows; ++r) {
-      __m512i codes;
-      if constexpr (F::Block::weights < 64)
-        codes = (step + 1) * 64 <= area.columns ? F::codes(row(r), step) : F::last_codes(row(r), step);
-      else
-        codes = F::codes(row(r), step);
-      v[r] = _mm512_castsi512_ps(codes);
-    }
+    for (std::size_t r = 0; r < panel_rows; ++r)
+      v[r] = _mm512_castsi512_ps(codes_at<F>(row(r), step, (step + 1) * 64 <= area.columns));
     Avx512::transpose(v);
     for (std::size_t i = 0; i < 16; ++i) _mm512_store_ps(memory.codes[panel] + step * 1024 + i * 64, v[i]);
   }

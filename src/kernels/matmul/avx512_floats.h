@@ -68,10 +68,7 @@ void unpack_codes(const FloatPanels& to, const Area& area, std::size_t panel) {
     const bool whole = first + 64 <= area.columns;
     for (std::size_t row = 0; row < rows; ++row) {
       const std::byte* const from = weights + row * row_bytes;
-      if constexpr (Block::weights < 64)
-        _mm512_store_si512(codes[row], whole ? F::codes(from, first / 64) : F::last_codes(from, first / 64));
-      else
-        _mm512_store_si512(codes[row], F::codes(from, first / 64));
+      _mm512_store_si512(codes[row], codes_at<F>(from, first / 64, whole));
     }
     for (std::size_t i = 0; i < 64 && first + i < area.columns; i += 16) {
       __m512 v[panel_rows];

@@ -276,6 +276,15 @@ struct Iq4_xs : Blocks256<tensor::Iq4_xs, 32, 128, 255, false> {
   }
 };
 
+// 64 codes, or the last 32 of a row whose blocks are that short.
+template <class F>
+__m512i codes_at(const std::byte* row, std::size_t step, bool whole) {
+  if constexpr (F::Block::weights < 64)
+    return whole ? F::codes(row, step) : F::last_codes(row, step);
+  else
+    return F::codes(row, step);
+}
+
 // Float formats: sixteen weights, or the first `count` of them.
 struct F32 {
   using Block = float;

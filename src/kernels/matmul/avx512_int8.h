@@ -149,12 +149,7 @@ void unpack_group(Int8Panels::Memory& to, const std::byte* weights, std::size_t 
     __m512 v[panel_rows];
     for (std::size_t r = 0; r < panel_rows; ++r) {
       const std::size_t row = r < rows ? r : 0, at = group * 4 + step;
-      const std::byte* const from = weights + row * row_bytes;
-      __m512i codes;
-      if constexpr (F::Block::weights < 64)
-        codes = (step + 1) * 64 <= columns ? F::codes(from, at) : F::last_codes(from, at);
-      else
-        codes = F::codes(from, at);
+      const __m512i codes = codes_at<F>(weights + row * row_bytes, at, (step + 1) * 64 <= columns);
       v[r] = _mm512_castsi512_ps(rescale<F>(codes, to.rescales[row], step));
     }
     Avx512::transpose(v);
