@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cmath>
 
 #include "base/error.h"
@@ -14,7 +15,7 @@ namespace {
 
 using Group = std::vector<Continuation>;
 
-constexpr std::size_t wave_groups = 512;
+constexpr std::size_t wave_groups = 64;  // some thousand tokens at once
 constexpr std::size_t wave_cache_bytes = std::size_t{256} << 20;
 
 // What all continuations of a group begin with and none of them is scored for.
@@ -50,13 +51,13 @@ std::size_t longest_of(const Group& group) {
 
 class Scorer {
  public:
-  Scorer(Engine& engine, std::size_t longest) : engine_(engine), likelihood_(engine.model()), longest_(longest) {}
+  Scorer(const model::Model& model, ThreadPool& pool, ops::KvType kv_type, std::size_t longest)
+      : model_(model), pool_(pool), kv_type_(kv_type), longest_(longest), likelihood_(model) {}
 
   void wave(std::span<const Group> groups, std::span<std::vector<Likelihood>> results) {
     std::vector<std::size_t> shared;
     std::size_t rounds = 0;
-    while (caches_.size() < groups.size())
-      caches_.push_back(engine_.model().new_cache(longest_, engine_.options().kv_type));
+    while (caches_.size() < groups.size()) caches_.push_back(model_.new_cache(longest_, kv_type_));
     for (std::size_t i = 0; i < groups.size(); ++i) {
       const Group& group = groups[i];
       results[i].assign(group.size(), {.log = 0, .greedy = true});
@@ -105,11 +106,11 @@ class Scorer {
   }
   void run() {
     if (!segments_.empty()) {
-      const std::size_t width = engine_.model().width();
+      const std::size_t width = model_.width();
       hidden_.resize(std::max(hidden_.size(), rows_ * width));
       const tensor::Rows hidden(hidden_.data(), rows_, width);
-      engine_.forward(segments_, hidden, {.hidden_states = true, .measured = true});
-      engine_.with_threads([&](ThreadPool& pool) { likelihood_.answer(pool, hidden, asked_); });
+      model_.forward(pool_, segments_, *scratch_, hidden, {.hidden_states = true, .care = ops::Care::outliers});
+      likelihood_.answer(pool_, hidden, asked_);
     }
     for (std::size_t i = 0; i < asked_.size(); ++i) {
       of_[i]->log += double(asked_[i].log);
@@ -121,9 +122,12 @@ class Scorer {
     rows_ = 0;
   }
 
-  Engine& engine_;
-  model::Likelihood likelihood_;
+  const model::Model& model_;
+  ThreadPool& pool_;
+  ops::KvType kv_type_;
   std::size_t longest_;
+  model::Likelihood likelihood_;
+  std::shared_ptr<model::Model::Scratch> scratch_ = model::Model::new_scratch();
   std::vector<std::unique_ptr<model::KvCache>> caches_;
   std::vector<float> hidden_;
   // The batch that is being put together: what it runs, what is asked of it and for whom.
@@ -132,6 +136,31 @@ class Scorer {
   std::vector<Likelihood*> of_;
   std::size_t rows_ = 0;
 };
+
+// Positions that the caches of one of `scorers` may hold.
+std::size_t most_positions(const Engine& engine, std::size_t scorers) {
+  const model::Hyperparameters& h = engine.model().hyperparameters();
+  const ops::KvType type = engine.options().kv_type;
+  const std::size_t bytes =
+      h.layers * h.heads_kv * (ops::kv_row_bytes(type, h.key_width) + ops::kv_row_bytes(type, h.value_width));
+  return wave_cache_bytes / scorers / bytes;
+}
+
+// Where groups that are scored at once end, and the next begin; at least `scorers` of them where there are enough.
+std::vector<std::size_t> waves(std::span<const Group> groups, std::size_t positions, std::size_t scorers) {
+  const std::size_t most = std::clamp<std::size_t>(groups.size() / (4 * scorers), 1, wave_groups);
+  std::vector<std::size_t> ends;
+  for (std::size_t begin = 0, end = 0; begin < groups.size(); begin = end) {
+    std::size_t held = 0;
+    for (; end < groups.size() && end - begin < most; ++end) {
+      const std::size_t more = longest_of(groups[end]);
+      if (end > begin && held + more > positions) break;
+      held += more;
+    }
+    ends.push_back(end);
+  }
+  return ends;
+}
 
 }  // namespace
 
@@ -144,25 +173,30 @@ std::vector<std::vector<Likelihood>> score(Engine& engine, std::span<const Group
   std::size_t longest = 1;
   for (const Group& group : groups) longest = std::max(longest, longest_of(group));
 
-  Scorer scorer(engine, longest);
-  const model::Hyperparameters& h = engine.model().hyperparameters();
-  const ops::KvType type = engine.options().kv_type;
-  const std::size_t most_positions =
-      wave_cache_bytes /
-      (h.layers * h.heads_kv * (ops::kv_row_bytes(type, h.key_width) + ops::kv_row_bytes(type, h.value_width)));
+  const std::vector<std::size_t> ends = waves(groups, most_positions(engine, engine.threads()), engine.threads());
   std::vector<std::vector<Likelihood>> results(groups.size());
-  for (std::size_t begin = 0; begin < groups.size();) {
-    std::size_t end = begin, positions = 0;
-    while (end < groups.size() && end - begin < wave_groups) {
-      const std::size_t more = longest_of(groups[end]);
-      if (end > begin && positions + more > most_positions) break;
-      positions += more;
-      ++end;
+  std::atomic<std::size_t> next = 0, done = 0;
+  std::atomic<bool> stopped = false;
+  const auto stops = [&] { return progress && !progress(done); };
+  // Scores wave after wave until there is none left. `progress` is heard on the calling thread.
+  const auto score_with = [&](ThreadPool& pool, bool tells) {
+    Scorer scorer(engine.model(), pool, engine.options().kv_type, longest);
+    for (std::size_t i = next++; i < ends.size() && !stopped; i = next++) {
+      const std::size_t begin = i == 0 ? 0 : ends[i - 1], count = ends[i] - begin;
+      scorer.wave(groups.subspan(begin, count), std::span(results).subspan(begin, count));
+      done += count;
+      if (tells && done < groups.size() && stops()) stopped = true;
     }
-    scorer.wave(groups.subspan(begin, end - begin), std::span(results).subspan(begin, end - begin));
-    begin = end;
-    if (progress && !progress(begin)) throw Error(Code::cancelled, "interrupted");
-  }
+  };
+  engine.with_threads([&](ThreadPool& pool) {
+    if (ends.size() < pool.size()) return score_with(pool, true);
+    // Threads that never wait for each other.
+    pool.run([&](std::size_t index, std::size_t) {
+      ThreadPool alone(1);
+      score_with(alone, index == 0);
+    });
+  });
+  if (stopped || (done != 0 && stops())) throw Error(Code::cancelled, "interrupted");
   return results;
 }
 

@@ -41,7 +41,7 @@ class Runner {
     }
     logits_.resize(std::max(logits_.size(), rows * width_));
     const tensor::Rows out(logits_.data(), rows, width_);
-    engine_.forward(segments, out, {.measured = true});
+    engine_.forward(segments, out, {.care = ops::Care::everyone});
     if (scored) engine_.with_threads([&](ThreadPool& pool) { ops::log_softmax(pool, out); });
   }
   std::span<const float> row(std::size_t index) const { return {logits_.data() + index * width_, width_}; }

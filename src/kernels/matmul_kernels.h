@@ -10,11 +10,17 @@
 namespace hearth::kernels {
 
 // How a product reads its activations: as they are, or packed beforehand, once for all products that share them.
-enum class Form : std::uint8_t { f32, int8, int8_quads, int8_tiles, int16, bf16 };
-inline constexpr std::size_t forms = 6;
+enum class Form : std::uint8_t { f32, int8, int8_quads, fine_quads, int8_tiles, int16, bf16 };
+inline constexpr std::size_t forms = 7;
+inline constexpr std::size_t packed_together = 4;  // tokens: pieces to pack begin at a multiple
 
-// Where the processor leaves a choice: whose activations are rounded less than a single token's.
-enum class Care : std::uint8_t { nobody, short_prompt, everyone };
+// Where the processor leaves a choice: whose activations are rounded less than a single token's. Of outliers: values
+// far above the rest of their token, which cause most of what rounding does.
+enum class Care : std::uint8_t { nobody, short_prompt, outliers, everyone };
+// Tokens are computed alike, however few they are.
+constexpr bool is_measured(Care care) {
+  return care >= Care::outliers;
+}
 
 struct Activations {
   const float* x;  // token t at x + t * stride

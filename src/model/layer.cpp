@@ -209,7 +209,7 @@ void Transformer::attend(Step& step, std::size_t index, tensor::ConstRows querie
   }
   ops::AttentionOptions options = attention_options(index);
   // A short prompt's answer should be the exact one; words pay where there is much to attend to.
-  options.exact = step.care == ops::Care::everyone ||
+  options.exact = ops::is_measured(step.care) ||
                   std::all_of(step.scratch.pieces.begin(), step.scratch.pieces.end(),
                               [](const Piece& piece) { return piece.first + piece.count <= short_context; });
   ops::attention(step.pool, options, jobs);

@@ -66,7 +66,7 @@ void Likelihood::answer_block(ThreadPool& pool, tensor::ConstRows hidden, std::s
     const ops::Product product{.weight = output.weight.slice(begin, count),
                                .output = logits,
                                .bias = output.bias ? output.bias + begin : nullptr};
-    ops::matmul(pool, hidden, {&product, 1}, ops::Care::everyone);
+    ops::matmul(pool, hidden, {&product, 1}, ops::Care::outliers);
     if (h.logit_scale != 1) ops::scale(pool, logits, h.logit_scale);
     if (h.logit_softcap != 0) ops::softcap(pool, logits, h.logit_softcap);
     ops::add_exponentials(pool, logits, sums_);

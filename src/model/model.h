@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -14,6 +15,7 @@
 #include "gguf/file.h"
 #include "model/hyperparameters.h"
 #include "model/kv_cache.h"
+#include "ops/matmul.h"
 #include "tensor/view.h"
 
 namespace hearth::model {
@@ -54,7 +56,7 @@ struct ForwardOptions {
   const Observer* observer = nullptr;  // may be null; with it no row is left out of the last layer
   Tape* tape = nullptr;                // likewise: see model/tape.h
   bool hidden_states = false;          // `out` takes the final hidden states [width] of a decoder too
-  bool measured = false;               // the numbers are to be weighed: rounded as little as the kernels can
+  std::optional<ops::Care> care = {};  // none: as prompts and generated tokens are computed
   LayerRange layers = {};
 };
 

@@ -173,9 +173,7 @@ void Transformer::forward_pieces(ThreadPool& pool, Model::Scratch& scratch, tens
             .options = options,
             .x = scratch.residual.rows(rows, h_.width),
             .cut = out.count != rows && !options.observer && !options.tape,
-            .care = options.measured ? ops::Care::everyone
-                    : prompts        ? ops::Care::short_prompt
-                                     : ops::Care::nobody};
+            .care = options.care.value_or(prompts ? ops::Care::short_prompt : ops::Care::nobody)};
   const auto [begin, end, stream] = options.layers;
   if (begin == 0)
     embed(step);

@@ -118,7 +118,7 @@ void run(ThreadPool& pool, const Job& job) {
   } else {
     std::byte* const memory = packed_memory.reserve(job.packed_bytes);
     if (job.packed_bytes != 0)
-      pool.split(job.input.tokens, 1,
+      pool.split(job.input.tokens, kernels::packed_together,
                  [&](std::size_t begin, std::size_t end, std::size_t) { job.pack(begin, end, memory); });
     pool.run([&](std::size_t index, std::size_t threads) { job.multiply(index, threads, memory); });
   }

@@ -10,6 +10,7 @@
 namespace hearth::ops {
 
 using kernels::Care;
+using kernels::is_measured;
 
 struct Product {
   tensor::Matrix weight;        // [outputs, inputs]

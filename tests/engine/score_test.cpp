@@ -34,7 +34,7 @@ Likelihood by_definition(Engine& engine, const Continuation& one) {
   std::vector<float> logs(count * width);
   const model::Segment segment{
       .cache = cache.get(), .tokens = std::span(one.tokens).first(count), .want = model::Segment::Want::all};
-  engine.forward({&segment, 1}, {logs.data(), count, width}, {.measured = true});
+  engine.forward({&segment, 1}, {logs.data(), count, width}, {.care = ops::Care::outliers});
   engine.with_threads([&](ThreadPool& pool) { ops::log_softmax(pool, {logs.data(), count, width}); });
   Likelihood result{.log = 0, .greedy = true};
   for (std::size_t i = one.from; i < one.tokens.size(); ++i) {

@@ -76,7 +76,7 @@ void check(ThreadPool& pool, Type type, Shape shape, std::mt19937& random) {
   const Weights weights(type, shape.rows, shape.columns, random);
   const std::vector<float> x = random_rows(shape.tokens * shape.columns, random);
   const std::vector<double> expected = reference(weights, x, shape.tokens);
-  for (const ops::Care care : {ops::Care::everyone, ops::Care::short_prompt, ops::Care::nobody}) {
+  for (const ops::Care care : {ops::Care::everyone, ops::Care::outliers, ops::Care::short_prompt, ops::Care::nobody}) {
     std::vector<float> y(shape.tokens * shape.rows, std::numeric_limits<float>::quiet_NaN());
     const ops::Product product{.weight = weights.matrix, .output = {y.data(), shape.tokens, shape.rows}};
     ops::matmul(pool, {x.data(), shape.tokens, shape.columns}, {&product, 1}, care);
@@ -123,6 +123,41 @@ TEST(Matmul, ManyColumnsAndManyTokens) {
     check(pool, Type::q4_k, {5, 9216, 20}, random);
     check(pool, Type::f16, {33, 5000, 20}, random);
     check(pool, Type::q4_0, {40, 64, 1100}, random);
+  });
+}
+
+// Values far above the rest of their token leave that its precision.
+TEST(Matmul, OutliersCostTheOthersNothing) {
+  tests::on_every_level([] {
+    ThreadPool pool(1);
+    std::mt19937 random(8);
+    constexpr std::size_t rows = 37, columns = 2304, tokens = 70;
+    std::vector<float> x = random_rows(tokens * columns, random);
+    const std::vector<float> rest = x;
+    for (std::size_t i = 0; i < x.size(); i += 151 + i % 7) x[i] *= 40;
+    for_each_format([&](const tensor::TypeInfo& info) {
+      SCOPED_TRACE(std::string(info.name));
+      const Weights weights(info.type, rows, columns, random);
+      const std::vector<double> expected = reference(weights, x, tokens), others = reference(weights, rest, tokens);
+      const auto products = [&](std::size_t first, std::size_t count) {
+        std::vector<float> y(count * rows);
+        const ops::Product product{.weight = weights.matrix, .output = {y.data(), count, rows}};
+        ops::matmul(pool, {x.data() + first * columns, count, columns}, {&product, 1}, ops::Care::outliers);
+        return y;
+      };
+      const std::vector<float> all = products(0, tokens);
+      double error = 0, power = 0;
+      for (std::size_t i = 0; i < all.size(); ++i) {
+        error += (double(all[i]) - expected[i]) * (double(all[i]) - expected[i]);
+        power += others[i] * others[i];
+      }
+      EXPECT_LE(error, 2e-4 * power);
+      // Whoever stands beside a token changes nothing.
+      for (const std::size_t first : {std::size_t{1}, std::size_t{50}}) {
+        const std::vector<float> some = products(first, 13);
+        EXPECT_TRUE(std::equal(some.begin(), some.end(), all.begin() + std::ptrdiff_t(first * rows)));
+      }
+    });
   });
 }
 

@@ -16,11 +16,12 @@ constexpr bool only_words = F::is_signed;
 constexpr std::size_t short_prompt = 64;
 
 // Short prompts are computed with words whatever the format: they cost little, and their answers should be the exact
-// ones. So is everything that is to be weighed.
+// ones. So is what is to be weighed.
 template <class F>
 Form many_form(std::size_t tokens, Care care) {
   const bool careful = care == Care::everyone || (care == Care::short_prompt && tokens <= short_prompt);
-  return only_words<F> || careful ? Form::int16 : Form::int8_quads;
+  if (only_words<F> || careful) return Form::int16;
+  return care == Care::outliers ? Form::fine_quads : Form::int8_quads;
 }
 
 // What panels hold as bytes is unpacked at so little cost that five tokens pay for it (Q4_K with eight: 134 GOPS
@@ -28,7 +29,7 @@ Form many_form(std::size_t tokens, Care care) {
 template <class F>
 bool is_few(std::size_t tokens, Care care) {
   if constexpr (!is_float<F>) {
-    if (care == Care::everyone) return false;  // a few tokens' activations are bytes
+    if (is_measured(care)) return false;  // a few tokens' activations are bytes
     if (!only_words<F>) return tokens <= few_tile;
   }
   return tokens <= few_tokens;
@@ -46,15 +47,20 @@ Form form(Type type, std::size_t tokens, Care care) {
 std::size_t packed_bytes(Form form, std::size_t tokens, std::size_t columns) {
   if (form == Form::int8) return tokens * Int8Rows(nullptr, columns).record;
   if (form == Form::int8_quads) return ByteQuads(nullptr, columns).bytes(tokens);
+  if (form == Form::fine_quads) return FineQuads(nullptr, columns).bytes(tokens);
   return form == Form::int16 ? WordQuads(nullptr, columns).bytes(tokens) : 0;
 }
 
 void pack(Form form, const Activations& input, std::size_t begin, std::size_t end, std::byte* packed) {
+  const std::size_t columns = input.columns;
   for (std::size_t token = begin; token < end; ++token) {
     const float* const x = input.x + token * input.stride;
-    if (form == Form::int8) pack_bytes(x, input.columns, Int8Rows(packed, input.columns), token);
-    if (form == Form::int8_quads) pack_byte_quads(x, input.columns, ByteQuads(packed, input.columns), token);
-    if (form == Form::int16) pack_words(x, input.columns, WordQuads(packed, input.columns), token);
+    if (form == Form::int8) pack_bytes(x, columns, Int8Rows(packed, columns), token);
+    if (form == Form::int16) pack_words(x, columns, WordQuads(packed, columns), token);
+  }
+  for (std::size_t token = begin; token < end; token += packed_together) {
+    if (form == Form::int8_quads) pack_byte_quad(input, ByteQuads(packed, columns), token, end);
+    if (form == Form::fine_quads) pack_fine_quad(input, FineQuads(packed, columns), token, end);
   }
 }
 
@@ -70,6 +76,8 @@ template <class F>
 struct Bytes {
   template <int T>
   using Tile = ByteTile<F::group, steps_that_fit<F>, T>;
+  template <int T>
+  using Fine = FineTile<F::group, steps_that_fit<F>, T>;
 };
 
 template <class F>
@@ -77,9 +85,12 @@ void multiply_many(const ProductPiece& piece) {
   if constexpr (is_float<F>) {
     many<F, FloatPanels, FloatTile>(piece);
   } else {
-    if (many_form<F>(piece.input->tokens, piece.input->care) == Form::int16)
-      return many<F, WordPanels, WordTile>(piece);
-    if constexpr (!only_words<F>) many<F, BytePanels<F::group>, Bytes<F>::template Tile>(piece);
+    const Form form = many_form<F>(piece.input->tokens, piece.input->care);
+    if (form == Form::int16) return many<F, WordPanels, WordTile>(piece);
+    if constexpr (!only_words<F>) {
+      if (form == Form::fine_quads) return many<F, BytePanels<F::group>, Bytes<F>::template Fine>(piece);
+      many<F, BytePanels<F::group>, Bytes<F>::template Tile>(piece);
+    }
   }
 }
 

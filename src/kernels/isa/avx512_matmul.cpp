@@ -25,7 +25,7 @@ bool is_float_type(Type type) {
 
 // What is measured is computed in float32, whatever the format.
 bool in_floats(Type type, Care care) {
-  return is_float_type(type) || care == Care::everyone;
+  return is_float_type(type) || is_measured(care);
 }
 
 Form form(Type type, std::size_t tokens, Care care) {
@@ -64,7 +64,7 @@ void multiply(const ProductPiece& piece) {
   with_format(piece.type, [&]<class F>() {
     if constexpr (is_float<F>)
       few ? few_float<I, F>(piece) : many(own, FloatPanels(own), unpack_floats<F>);
-    else if (piece.input->care == Care::everyone)
+    else if (is_measured(piece.input->care))
       many(own, FloatPanels(own), unpack_codes<F>);
     else if constexpr (F::group == 32)
       piece.input->tokens <= some_tokens

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "kernels/matmul/int8_rows.h"
+#include "kernels/matmul_kernels.h"
 #include "kernels/simd/avx2.h"
 
 namespace hearth::kernels {
@@ -64,6 +65,29 @@ struct ByteQuads {
       : base(reinterpret_cast<Group*>(const_cast<std::byte*>(packed))), record(columns / 32 | 1) {}
   Group* groups(std::size_t token) const { return base + token / 4 * record; }
   std::size_t bytes(std::size_t tokens) const { return (tokens + 3) / 4 * record * sizeof(Group); }
+};
+
+// Bytes likewise, but values that stand far above the others of their token are kept as they are, aside; the groups
+// that they leave get scales that suit the rest [LLM.int8(): arXiv 2208.07339].
+struct FineQuads : ByteQuads {
+  static constexpr std::size_t chunk = 1024, most = 32;  // columns that have a list; how many a token keeps of them
+  struct Far {
+    std::uint32_t column;  // from the chunk's first
+    float value[4];        // of each token; zero where it is not far
+  };
+  struct List {
+    std::size_t count;
+    Far far[most * 4];
+  };
+  std::size_t groups_of_bytes;
+
+  FineQuads(const std::byte* packed, std::size_t columns) : ByteQuads(packed, columns), groups_of_bytes(columns / 32) {
+    const std::size_t bytes = round_up(columns, chunk) / chunk * sizeof(List);
+    record = (groups_of_bytes + round_up(bytes, sizeof(Group)) / sizeof(Group)) | 1;
+  }
+  List& list(std::size_t token, std::size_t column) const {
+    return reinterpret_cast<List*>(groups(token) + groups_of_bytes)[column / chunk];
+  }
 };
 
 // Words, for products with weights that fill more than a byte: values of up to 1023 in magnitude, with a scale for each
@@ -152,18 +176,102 @@ inline void pack_bytes_group(const float* x, const Int8Rows& rows, std::size_t t
   rows.scales(token)[group] = rounded.scale;
 }
 
-inline void pack_byte_quads(const float* x, std::size_t columns, const ByteQuads& quads, std::size_t token) {
-  ByteQuads::Group* const groups = quads.groups(token);
-  for (std::size_t group = 0; group < columns / 32; ++group) {
-    const RoundedGroup rounded(x + group * 32);
-    ByteQuads::Group& to = groups[group];
-    alignas(32) std::int8_t bytes[32];
-    _mm256_store_si256(reinterpret_cast<__m256i*>(bytes), rounded.bytes);
-    for (std::size_t step = 0; step < 8; ++step) __builtin_memcpy(to.values[step][token % 4], bytes + step * 4, 4);
-    to.scales[token % 4] = rounded.scale;
-    to.sums32[token % 4] = rounded.sum32();
-    for (int half = 0; half < 2; ++half) to.sums16[half][token % 4] = rounded.sum16(half);
+// The same 32 columns of four tokens.
+inline void store(const RoundedGroup (&four)[4], ByteQuads::Group& to) {
+  const __m256i low01 = _mm256_unpacklo_epi32(four[0].bytes, four[1].bytes);
+  const __m256i low23 = _mm256_unpacklo_epi32(four[2].bytes, four[3].bytes);
+  const __m256i high01 = _mm256_unpackhi_epi32(four[0].bytes, four[1].bytes);
+  const __m256i high23 = _mm256_unpackhi_epi32(four[2].bytes, four[3].bytes);
+  const __m256i steps[4] = {_mm256_unpacklo_epi64(low01, low23), _mm256_unpackhi_epi64(low01, low23),
+                            _mm256_unpacklo_epi64(high01, high23), _mm256_unpackhi_epi64(high01, high23)};
+  for (std::size_t s = 0; s < 4; ++s) {  // steps s and s + 4
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(to.values[s]), _mm256_castsi256_si128(steps[s]));
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(to.values[s + 4]), _mm256_extracti128_si256(steps[s], 1));
   }
+  for (std::size_t t = 0; t < 4; ++t) {
+    to.scales[t] = four[t].scale;
+    to.sums32[t] = four[t].sum32();
+    for (int half = 0; half < 2; ++half) to.sums16[half][t] = four[t].sum16(half);
+  }
+}
+
+// Tokens [token, token + 4), or up to `end`, of which the last is then repeated. `prepare(t, column)` says where 32
+// columns of token + t are.
+template <class Prepare>
+void pack_quad(const Activations& input, const ByteQuads& quads, std::size_t token, Prepare&& prepare) {
+  for (std::size_t column = 0; column < input.columns; column += 32)
+    store({RoundedGroup(prepare(std::size_t{0}, column)), RoundedGroup(prepare(std::size_t{1}, column)),
+           RoundedGroup(prepare(std::size_t{2}, column)), RoundedGroup(prepare(std::size_t{3}, column))},
+          quads.groups(token)[column / 32]);
+}
+
+struct FourRows {
+  const float* x[4];
+  FourRows(const Activations& input, std::size_t token, std::size_t end) {
+    for (std::size_t t = 0; t < 4; ++t) x[t] = input.x + (token + t < end ? token + t : end - 1) * input.stride;
+  }
+};
+
+inline void pack_byte_quad(const Activations& input, const ByteQuads& quads, std::size_t token, std::size_t end) {
+  const FourRows rows(input, token, end);
+  pack_quad(input, quads, token, [&](std::size_t t, std::size_t column) { return rows.x[t] + column; });
+}
+
+// What is far above a token's root mean square. At 3.5 of them one value in a hundred and fifty is, and log-likelihoods
+// of continuations err by two fifths of what they do in bytes alone (docs/how-to/measure.md).
+inline float far_above(const float* x, std::size_t columns) {
+  __m256 squares = _mm256_setzero_ps();
+  for (std::size_t i = 0; i < columns; i += 8) {
+    const __m256 values = _mm256_loadu_ps(x + i);
+    squares = Avx2::fma(values, values, squares);
+  }
+  return 3.5f * __builtin_sqrtf(Avx2::sum(squares) / static_cast<float>(columns));
+}
+
+// Bit i: |x[i]| > limit, of 32 columns.
+inline unsigned larger(const float* x, float limit) {
+  unsigned bits = 0;
+  for (unsigned i = 0; i < 32; i += 8)
+    bits |= static_cast<unsigned>(
+                _mm256_movemask_ps(_mm256_cmp_ps(Avx2::abs(_mm256_loadu_ps(x + i)), _mm256_set1_ps(limit), _CMP_GT_OQ)))
+            << i;
+  return bits;
+}
+
+// Moves those of 32 values whose bits are set to the list, where columns from `start` on may be of the same 32.
+// `column`: of the first. `room`: how many more the token may keep.
+inline void set_aside(float* x, unsigned bits, std::size_t column, FineQuads::List& list, std::size_t start,
+                      std::size_t& room, std::size_t t) {
+  for (; bits != 0 && room != 0; bits &= bits - 1, --room) {
+    const auto at = static_cast<std::size_t>(__builtin_ctz(bits));
+    std::size_t i = start;
+    while (i < list.count && list.far[i].column != column + at) ++i;
+    if (i == list.count) list.far[list.count++] = {static_cast<std::uint32_t>(column + at), {}};
+    list.far[i].value[t] = x[at];
+    x[at] = 0;
+  }
+}
+
+inline void pack_fine_quad(const Activations& input, const FineQuads& quads, std::size_t token, std::size_t end) {
+  const FourRows rows(input, token, end);
+  float limits[4];
+  for (std::size_t t = 0; t < 4; ++t) limits[t] = far_above(rows.x[t], input.columns);
+  alignas(32) float rest[4][32];
+  std::size_t room[4], start = 0;
+  pack_quad(input, quads, token, [&](std::size_t t, std::size_t column) -> const float* {
+    const float* const x = rows.x[t] + column;
+    FineQuads::List& list = quads.list(token, column);
+    if (column % FineQuads::chunk == 0) {
+      room[t] = FineQuads::most;
+      if (t == 0) list.count = 0;
+    }
+    if (t == 0) start = list.count;
+    const unsigned far = larger(x, limits[t]);
+    if (far == 0) return x;
+    __builtin_memcpy(rest[t], x, sizeof rest[t]);
+    set_aside(rest[t], far, column % FineQuads::chunk, list, start, room[t], t);
+    return rest[t];
+  });
 }
 
 inline void pack_bytes(const float* x, std::size_t columns, const Int8Rows& rows, std::size_t token) {

@@ -80,6 +80,12 @@ template <int T>
                                               const __m256 (&sums)[T][panels]) {
   __m256 out[T][panels];
   unroll<T>(HEARTH_UNROLL(t) { unroll<panels>(HEARTH_UNROLL(p) { out[t][p] = sums[t][p]; }); });
+  if (from.rows == tile_rows && !piece.bias && !piece.accumulate) {
+    float* const y = piece.output + token * piece.output_stride + from.row;
+    return unroll<T>(HEARTH_UNROLL(t) {
+      unroll<panels>(HEARTH_UNROLL(p) { Avx2::store(y + t * piece.output_stride + p * panel_rows, out[t][p]); });
+    });
+  }
   for (std::size_t t = 0; t < T; ++t)
     for (std::size_t p = 0; p < panels && p * panel_rows < from.rows; ++p)
       write<Avx2>(piece, token + t, from.row + p * panel_rows, from.rows - p * panel_rows, out[t][p]);
@@ -146,50 +152,89 @@ struct BytePanels {
 
 // Pairs of products are added up over `most_steps` steps of four columns before they leave 16 bits.
 template <std::size_t group, int most_steps, int T>
-struct ByteTile {
+struct ByteSums {
   static constexpr int parts = 32 / group, steps = 8 / parts < most_steps ? 8 / parts : most_steps;
 
+  // Adds the products of 32 columns.
+  [[gnu::always_inline]] static inline void add(const typename BytePanels<group>::Step& w, const ByteQuads::Group& x,
+                                                __m256 (&totals)[T][panels]) {
+    const __m256i ones = _mm256_set1_epi16(1);
+    unroll<parts>(HEARTH_UNROLL(part) {
+      __m256i dots[T][panels];
+      unroll<8 / parts / steps>(HEARTH_UNROLL(few) {
+        __m256i words[T][panels];
+        unroll<steps>(HEARTH_UNROLL(s) {
+          constexpr int step = (part * (8 / parts)) + few * steps + s;
+          const __m256i wa = _mm256_load_si256(reinterpret_cast<const __m256i*>(w.codes[step][0]));
+          const __m256i wb = _mm256_load_si256(reinterpret_cast<const __m256i*>(w.codes[step][1]));
+          unroll<T>(HEARTH_UNROLL(t) {
+            const __m256i four = _mm256_set1_epi32(static_cast<int>(load_word(x.values[step][t])));
+            const __m256i pa = _mm256_maddubs_epi16(wa, four), pb = _mm256_maddubs_epi16(wb, four);
+            words[t][0] = s == 0 ? pa : in_turn(_mm256_add_epi16(words[t][0], pa));
+            words[t][1] = s == 0 ? pb : in_turn(_mm256_add_epi16(words[t][1], pb));
+          });
+        });
+        unroll<T>(HEARTH_UNROLL(t) {
+          unroll<panels>(HEARTH_UNROLL(p) {
+            const __m256i sum = _mm256_madd_epi16(words[t][p], ones);
+            dots[t][p] = few == 0 ? sum : _mm256_add_epi32(dots[t][p], sum);
+          });
+        });
+      });
+      const float* const sums = group == 32 ? x.sums32 : x.sums16[part];
+      unroll<panels>(HEARTH_UNROLL(p) {
+        const __m256 scale = _mm256_load_ps(w.scales[part][p]), constant = _mm256_load_ps(w.constants[part][p]);
+        unroll<T>(HEARTH_UNROLL(t) {
+          const __m256 by = _mm256_mul_ps(scale, _mm256_broadcast_ss(x.scales + t));
+          totals[t][p] = _mm256_fmadd_ps(constant, _mm256_broadcast_ss(sums + t), totals[t][p]);
+          totals[t][p] = _mm256_fmadd_ps(_mm256_cvtepi32_ps(dots[t][p]), by, totals[t][p]);
+        });
+      });
+    });
+  }
+};
+
+template <std::size_t group, int most_steps, int T>
+struct ByteTile {
   static void run(std::size_t token, const ProductPiece& piece, const Source& from, const BytePanels<group>& weights) {
     const ByteQuads in(piece.input->packed[static_cast<std::size_t>(Form::int8_quads)], piece.input->columns);
     const auto* x = in.groups(token) + from.first / 32;
     const auto* w = weights.steps;
-    const auto* const end = w + from.columns / 32;
-    const __m256i ones = _mm256_set1_epi16(1);
     __m256 totals[T][panels];
     unroll<T>(HEARTH_UNROLL(t) { totals[t][0] = totals[t][1] = _mm256_setzero_ps(); });
-    for (; w != end; ++w, ++x)
-      unroll<parts>(HEARTH_UNROLL(part) {
-        __m256i dots[T][panels];
-        unroll<8 / parts / steps>(HEARTH_UNROLL(few) {
-          __m256i words[T][panels];
-          unroll<steps>(HEARTH_UNROLL(s) {
-            constexpr int step = (part * (8 / parts)) + few * steps + s;
-            const __m256i wa = _mm256_load_si256(reinterpret_cast<const __m256i*>(w->codes[step][0]));
-            const __m256i wb = _mm256_load_si256(reinterpret_cast<const __m256i*>(w->codes[step][1]));
-            unroll<T>(HEARTH_UNROLL(t) {
-              const __m256i four = _mm256_set1_epi32(static_cast<int>(load_word(x->values[step][t])));
-              const __m256i pa = _mm256_maddubs_epi16(wa, four), pb = _mm256_maddubs_epi16(wb, four);
-              words[t][0] = s == 0 ? pa : in_turn(_mm256_add_epi16(words[t][0], pa));
-              words[t][1] = s == 0 ? pb : in_turn(_mm256_add_epi16(words[t][1], pb));
-            });
-          });
-          unroll<T>(HEARTH_UNROLL(t) {
-            unroll<panels>(HEARTH_UNROLL(p) {
-              const __m256i sum = _mm256_madd_epi16(words[t][p], ones);
-              dots[t][p] = few == 0 ? sum : _mm256_add_epi32(dots[t][p], sum);
-            });
-          });
-        });
-        const float* const sums = group == 32 ? x->sums32 : x->sums16[part];
-        unroll<panels>(HEARTH_UNROLL(p) {
-          const __m256 scale = _mm256_load_ps(w->scales[part][p]), constant = _mm256_load_ps(w->constants[part][p]);
-          unroll<T>(HEARTH_UNROLL(t) {
-            const __m256 by = _mm256_mul_ps(scale, _mm256_broadcast_ss(x->scales + t));
-            totals[t][p] = _mm256_fmadd_ps(constant, _mm256_broadcast_ss(sums + t), totals[t][p]);
-            totals[t][p] = _mm256_fmadd_ps(_mm256_cvtepi32_ps(dots[t][p]), by, totals[t][p]);
-          });
+    for (const auto* const end = w + from.columns / 32; w != end; ++w, ++x)
+      ByteSums<group, most_steps, T>::add(*w, *x, totals);
+    write_tile<T>(piece, from, token, totals);
+  }
+};
+
+// The same, and what was set aside: weights of single columns, as floats.
+template <std::size_t group, int most_steps, int T>
+struct FineTile {
+  static_assert(BytePanels<group>::chunk == FineQuads::chunk);
+
+  static void run(std::size_t token, const ProductPiece& piece, const Source& from, const BytePanels<group>& weights) {
+    const FineQuads in(piece.input->packed[static_cast<std::size_t>(Form::fine_quads)], piece.input->columns);
+    __m256 totals[T][panels];
+    unroll<T>(HEARTH_UNROLL(t) { totals[t][0] = totals[t][1] = _mm256_setzero_ps(); });
+    const auto* x = in.groups(token) + from.first / 32;
+    for (std::size_t i = 0; i < from.columns / 32; ++i, ++x)
+      ByteSums<group, most_steps, T>::add(weights.steps[i], *x, totals);
+    const FineQuads::List& list = in.list(token, from.first);
+    for (const auto* far = list.far; far != list.far + list.count; ++far) {
+      const std::size_t column = far->column, part = column % 32 / group;
+      const auto& step = weights.steps[column / 32];
+      const __m128i shift = _mm_cvtsi32_si128(static_cast<int>(column % 4 * 8));
+      unroll<panels>(HEARTH_UNROLL(p) {
+        const __m256i codes = _mm256_load_si256(reinterpret_cast<const __m256i*>(step.codes[column % 32 / 4][p]));
+        const __m256i code = _mm256_and_si256(_mm256_srl_epi32(codes, shift), _mm256_set1_epi32(0xff));
+        const __m256 weight = _mm256_fmadd_ps(_mm256_cvtepi32_ps(code), _mm256_load_ps(step.scales[part][p]),
+                                              _mm256_load_ps(step.constants[part][p]));
+        unroll<T>(HEARTH_UNROLL(t) {
+          totals[t][p] = _mm256_fmadd_ps(weight, _mm256_broadcast_ss(far->value + t), totals[t][p]);
         });
       });
+    }
     write_tile<T>(piece, from, token, totals);
   }
 };
