@@ -65,9 +65,12 @@ test-static:
 	@tools/make_c_reference.py --check
 	@git ls-files '*.cpp' '*.h' '*.c' '*.hpp' | xargs clang-format --dry-run --Werror
 
+## bench: the default model's speed, and each operation's by itself, a minute or two each
 bench:
 	@$(MAKE) build >&2
-	@bench/run $(HEARTH)
+	@cmake --build --preset release --target bench_matmul bench_attention -- --quiet >&2
+	@$(HEARTH) bench "$$(scripts/fetch-model smollm2-135m-instruct)"
+	@build/release/bench/bench_matmul && build/release/bench/bench_attention
 
 # Ours beside llama.cpp and ik_llama.cpp, all formats, both levels: an hour or two on a quiet machine. Writes bench/README.md.
 bench-peers:

@@ -15,7 +15,7 @@ namespace {
 
 using Group = std::vector<Continuation>;
 
-constexpr std::size_t wave_groups = 64;  // some thousand tokens at once
+constexpr std::size_t least_groups = 4, most_groups = 64;  // in a wave: some hundred tokens, some thousand
 constexpr std::size_t wave_cache_bytes = std::size_t{256} << 20;
 
 // What all continuations of a group begin with and none of them is scored for.
@@ -146,11 +146,11 @@ std::size_t most_positions(const Engine& engine, std::size_t scorers) {
   return wave_cache_bytes / scorers / bytes;
 }
 
-// Where groups that are scored at once end, and the next begin; at least `scorers` of them where there are enough.
+// Where groups that are scored at once end, and the next begin: fewer and fewer, so that all scorers end together.
 std::vector<std::size_t> waves(std::span<const Group> groups, std::size_t positions, std::size_t scorers) {
-  const std::size_t most = std::clamp<std::size_t>(groups.size() / (4 * scorers), 1, wave_groups);
   std::vector<std::size_t> ends;
   for (std::size_t begin = 0, end = 0; begin < groups.size(); begin = end) {
+    const std::size_t most = std::clamp((groups.size() - begin) / (2 * scorers), least_groups, most_groups);
     std::size_t held = 0;
     for (; end < groups.size() && end - begin < most; ++end) {
       const std::size_t more = longest_of(groups[end]);
