@@ -35,6 +35,7 @@ class Axis {
         break;
       }
     low_ = std::floor((low - 0.04 * (high - low)) / step_) * step_;
+    if (low >= 0) low_ = std::max(low_, 0.0);
     high_ = std::ceil((high + 0.04 * (high - low)) / step_) * step_;
   }
   double place(double value) const { return begin_ + (value - low_) / (high_ - low_) * (end_ - begin_); }
@@ -128,9 +129,12 @@ std::vector<std::size_t> front(const ParetoPlot& plot, std::size_t series) {
     const Point& one = plot.points[i];
     if (one.series != series) continue;
     const bool beaten = std::any_of(plot.points.begin(), plot.points.end(), [&](const Point& other) {
-      const bool x_worse = better(one.x, other.x, plot.x_high_is_better);
+      if (other.series != series) return false;
+      // Sizes that differ by a name in the metadata are the same.
+      const bool same_x = std::abs(one.x - other.x) <= 1e-3 * std::abs(one.x);
+      const bool x_worse = !same_x && better(one.x, other.x, plot.x_high_is_better);
       const bool y_worse = better(one.y, other.y, plot.y_high_is_better);
-      return other.series == series && !x_worse && !y_worse && (other.x != one.x || other.y != one.y);
+      return !x_worse && !y_worse && (!same_x || other.y != one.y);
     });
     if (!beaten) kept.push_back(i);
   }

@@ -26,7 +26,8 @@ struct ParetoPlot {
   std::optional<Level> reference = {};  // a line across, of what all points are compared with
 };
 
-// The points of one series that no other of it beats or equals in both ways, from left to right.
+// The points of one series that no other of it beats in one way without losing in the other, from left to right. A
+// thousandth of x counts for nothing.
 std::vector<std::size_t> front(const ParetoPlot& plot, std::size_t series);
 
 // As SVG, 760 x 480. Points that are not finite are left out.

@@ -30,6 +30,20 @@ TEST(Pareto, EqualPointsDoNotBeatEachOther) {
   EXPECT_EQ(front(same, 0).size(), 2u);
 }
 
+TEST(Pareto, AFewBytesMakeNoSmallerFile) {
+  ParetoPlot close = plot();
+  close.points = {{"by a name", 88.2022, 41, 0, 0}, {"better", 88.2023, 44, 0, 0}, {"larger", 91, 45, 0, 0}};
+  EXPECT_EQ(front(close, 0), (std::vector<std::size_t>{1, 2}));
+}
+
+TEST(Pareto, NoSpeedIsBelowZero) {
+  ParetoPlot picture = plot();
+  picture.points = {{"slow", 7, 50, 0, 0}, {"fast", 219, 55, 0, 0}};
+  const std::string svg = draw(picture);
+  EXPECT_EQ(svg.find(">-"), std::string::npos);
+  EXPECT_NE(svg.find(">0</text>"), std::string::npos);
+}
+
 TEST(Pareto, DrawsEveryFinitePoint) {
   ParetoPlot picture = plot();
   picture.points.push_back({"lost", NAN, 1, 0, 0});
