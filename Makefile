@@ -65,7 +65,7 @@ test-static:
 	@tools/make_c_reference.py --check
 	@git ls-files '*.cpp' '*.h' '*.c' '*.hpp' | xargs clang-format --dry-run --Werror
 
-## bench: the default model's speed, and each operation's by itself, a minute or two each
+## bench: the default model's speed, and each operation's by itself, three minutes
 bench:
 	@$(MAKE) build >&2
 	@cmake --build --preset release --target bench_matmul bench_attention -- --quiet >&2

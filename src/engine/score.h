@@ -21,8 +21,9 @@ struct Likelihood {
 };
 
 // A group's continuations may share a beginning, which is run once. Results stand as the groups do. Groups are batched
-// together. `progress` hears how many groups are done; false stops with cancelled. Throws usage for an empty or
-// unscorable continuation, too_long where one exceeds the engine's context.
+// together, which tells in a result's last digits alone; so does the number of threads, of which each takes groups of
+// its own where there are enough. `progress`, on the calling thread, hears how many groups are done; false stops with
+// cancelled. Throws usage for an empty or unscorable continuation, too_long where one exceeds the engine's context.
 std::vector<std::vector<Likelihood>> score(Engine& engine, std::span<const std::vector<Continuation>> groups,
                                            const std::function<bool(std::size_t done)>& progress = {});
 

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <thread>
 
 #include "base/error.h"
 #include "ops/activation.h"
@@ -13,8 +14,8 @@ namespace {
 
 using Group = std::vector<Continuation>;
 
-std::shared_ptr<Engine> tiny(const std::string& name) {
-  return Engine::open(tests::shared() / ("conformance/gguf/" + name + ".gguf"), {.threads = 2, .context = 64});
+std::shared_ptr<Engine> tiny(const std::string& name, std::size_t threads = 2) {
+  return Engine::open(tests::shared() / ("conformance/gguf/" + name + ".gguf"), {.threads = threads, .context = 64});
 }
 
 std::vector<Token> tokens(std::size_t length, Token seed) {
@@ -85,6 +86,37 @@ TEST(Score, BatchedAsByItself) {
       }
     }
     EXPECT_EQ(results[2][0].log, results[2][1].log);
+  }
+}
+
+// With enough groups each thread scores some of its own.
+TEST(Score, ThreadsAgreeAndTheCallerHears) {
+  HEARTH_NEEDS_SHARED();
+  std::vector<Group> groups;
+  for (Token i = 0; i < 60; ++i) {
+    const auto shared = tokens(4 + std::size_t(i) % 9, i);
+    groups.push_back({{shared + tokens(3, i + 1), shared.size()}, {shared + tokens(5, i + 2), shared.size()}});
+  }
+  std::vector<std::vector<Likelihood>> alone;
+  for (const std::size_t threads : {1, 2, 3}) {
+    const auto engine = tiny("llama-dense", threads);
+    const auto caller = std::this_thread::get_id();
+    std::size_t heard = 0;
+    const auto results = score(*engine, groups, [&](std::size_t done) {
+      EXPECT_EQ(std::this_thread::get_id(), caller);
+      EXPECT_GE(done, heard);
+      heard = done;
+      return true;
+    });
+    EXPECT_EQ(heard, groups.size());
+    if (threads == 1) alone = results;
+    for (std::size_t i = 0; i < groups.size(); ++i)
+      for (std::size_t j = 0; j < 2; ++j) EXPECT_NEAR(results[i][j].log, alone[i][j].log, 1e-3) << threads << " " << i;
+    EXPECT_THROW(score(*engine, groups, [](std::size_t) { return false; }), Error);
+    std::vector<Group> wrong = groups;
+    wrong.back()[1].tokens.back() = 128;  // beyond the vocabulary, found by whoever scores it
+    EXPECT_THROW(score(*engine, wrong), Error);
+    EXPECT_NEAR(score(*engine, groups)[59][1].log, alone[59][1].log, 1e-3);
   }
 }
 
