@@ -8,25 +8,36 @@ namespace {
 
 constexpr std::size_t score_stride = tile + 16;  // the last group of keys may write past the tile
 
+// What is read next: the tile's values while its keys are multiplied, the next tile's keys while values are gathered.
+inline void fetch(const std::byte* from, std::size_t bytes) {
+  for (std::size_t i = 0; i < bytes; i += 64) __builtin_prefetch(from + i);
+}
+
+// Sums that fit registers beside what they are made of.
+template <class V>
+constexpr std::size_t most_sums = V::product_rows* V::product_vectors;
+
 // scores[r][p] = queries[r] . keys[p] for R rows and the first n positions of a tile: whole groups of keys, so that one
 // vector of sums takes all products of a group.
 template <class V, class Row, std::size_t R>
 void score_few(const AttentionPiece& piece, const float* queries, std::size_t stride, std::size_t position,
                std::size_t n, float* scores) {
   using F = typename V::Float;
-  constexpr std::size_t P = V::lanes / R;
+  constexpr bool whole = V::lanes / R >= 4 || V::lanes % R == 0 || R * 4 > most_sums<V>;
+  constexpr std::size_t P = whole ? V::lanes / R : 4;
   for (std::size_t p = 0; p < n; p += P) {
     const std::byte* keys[P];
     for (std::size_t j = 0; j < P; ++j)
       keys[j] = piece.keys + (position + (p + j < n ? p + j : n - 1)) * piece.key_bytes;
-    F sums[V::lanes];
+    fetch(piece.values + (position + p) * piece.value_bytes, P * piece.value_bytes);
+    F sums[whole ? V::lanes : R * P];
     for (F& sum : sums) sum = V::zero();
     const auto multiply = [&](std::size_t d, auto load) {
-      F key[P];
-      for (std::size_t j = 0; j < P; ++j) key[j] = load(keys[j], d);
-      for (std::size_t r = 0; r < R; ++r) {
-        const F query = V::load(queries + r * stride + d);
-        for (std::size_t j = 0; j < P; ++j) sums[r * P + j] = V::fma(query, key[j], sums[r * P + j]);
+      F query[R];
+      for (std::size_t r = 0; r < R; ++r) query[r] = V::load(queries + r * stride + d);
+      for (std::size_t j = 0; j < P; ++j) {
+        const F key = load(keys[j], d);
+        for (std::size_t r = 0; r < R; ++r) sums[r * P + j] = V::fma(query[r], key, sums[r * P + j]);
       }
     };
     std::size_t d = 0;
@@ -34,10 +45,14 @@ void score_few(const AttentionPiece& piece, const float* queries, std::size_t st
       multiply(d, [](const std::byte* row, std::size_t i) { return Row::load(row, i); });
     if (const std::size_t rest = piece.key_width - d)
       multiply(d, [rest](const std::byte* row, std::size_t i) { return Row::load_part(row, i, rest); });
-    float group[V::lanes];
-    V::store(group, V::sums(sums));
-    for (std::size_t r = 0; r < R; ++r)
-      for (std::size_t j = 0; j < P; ++j) scores[r * score_stride + p + j] = group[r * P + j];
+    if constexpr (whole) {
+      float group[V::lanes];
+      V::store(group, V::sums(sums));
+      for (std::size_t r = 0; r < R; ++r)
+        for (std::size_t j = 0; j < P; ++j) scores[r * score_stride + p + j] = group[r * P + j];
+    } else {
+      for (std::size_t r = 0; r < R; ++r) V::store_four_sums(scores + r * score_stride + p, sums + r * P);
+    }
   }
 }
 
@@ -52,11 +67,12 @@ void gather_few(const AttentionPiece& piece, const float* weights, std::size_t p
   const auto gather = [&](auto load) {
     const std::byte* row = piece.values + position * piece.value_bytes;
     for (std::size_t p = 0; p < n; ++p, row += piece.value_bytes) {
-      F value[N];
-      for (std::size_t k = 0; k < N; ++k) value[k] = load(row, k);
-      for (std::size_t r = 0; r < R; ++r) {
-        const F weight = V::splat(weights[r * score_stride + p]);
-        for (std::size_t k = 0; k < N; ++k) sums[r][k] = V::fma(weight, value[k], sums[r][k]);
+      if (column == 0) fetch(piece.keys + (position + tile + p) * piece.key_bytes, piece.key_bytes);
+      F weight[R];
+      for (std::size_t r = 0; r < R; ++r) weight[r] = V::splat(weights[r * score_stride + p]);
+      for (std::size_t k = 0; k < N; ++k) {
+        const F value = load(row, k);
+        for (std::size_t r = 0; r < R; ++r) sums[r][k] = V::fma(weight[r], value, sums[r][k]);
       }
     }
   };
@@ -86,7 +102,6 @@ void attend_few_of(const AttentionPiece& piece) {
     for_each_vector<V>(piece.key_width,
                        [=](std::size_t i, std::size_t n) { V::store(to + i, V::mul(scale, load<V>(from + i, n))); });
   }
-  constexpr std::size_t most_columns = V::product_vectors;
   for (std::size_t position = piece.begin; position < piece.end; position += tile) {
     const std::size_t n = piece.end - position < tile ? piece.end - position : tile;
     in_parts(rows, 4, [&](std::size_t row, auto count) {
@@ -94,7 +109,8 @@ void attend_few_of(const AttentionPiece& piece) {
     });
     soften_rows<V>(piece, state, 0, rows, position, scores, score_stride);
     in_parts(rows, 4, [&](std::size_t row, auto count) {
-      in_parts(state.width / V::lanes, most_columns, [&](std::size_t vector, auto vectors) {
+      constexpr std::size_t fit = most_sums<V> / count.value;
+      in_parts(state.width / V::lanes, fit < 4 ? fit : 4, [&](std::size_t vector, auto vectors) {
         gather_few<V, Row, count.value, vectors.value>(
             piece, scores + row * score_stride, position, n, vector * V::lanes,
             state.values + row * state.width + vector * V::lanes, state.width);
