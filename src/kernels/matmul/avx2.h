@@ -2,6 +2,7 @@
 #pragma once
 
 #include "kernels/matmul/int8_rows.h"
+#include "kernels/matmul/outliers.h"
 #include "kernels/matmul_kernels.h"
 #include "kernels/simd/avx2.h"
 
@@ -67,10 +68,9 @@ struct ByteQuads {
   std::size_t bytes(std::size_t tokens) const { return (tokens + 3) / 4 * record * sizeof(Group); }
 };
 
-// Bytes likewise, but values that stand far above the others of their token are kept as they are, aside; the groups
-// that they leave get scales that suit the rest [LLM.int8(): arXiv 2208.07339].
+// Bytes likewise, without outliers.
 struct FineQuads : ByteQuads {
-  static constexpr std::size_t chunk = 1024, most = 32;  // columns that have a list; how many a token keeps of them
+  static constexpr std::size_t chunk = 1024, most = chunk / far_share;  // columns that have a list
   struct Far {
     std::uint32_t column;  // from the chunk's first
     float value[4];        // of each token; zero where it is not far
@@ -217,39 +217,20 @@ inline void pack_byte_quad(const Activations& input, const ByteQuads& quads, std
   pack_quad(input, quads, token, [&](std::size_t t, std::size_t column) { return rows.x[t] + column; });
 }
 
-// What is far above a token's root mean square. At 3.5 of them one value in a hundred and fifty is, and log-likelihoods
-// of continuations err by two fifths of what they do in bytes alone (docs/how-to/measure.md).
-inline float far_above(const float* x, std::size_t columns) {
-  __m256 squares = _mm256_setzero_ps();
-  for (std::size_t i = 0; i < columns; i += 8) {
-    const __m256 values = _mm256_loadu_ps(x + i);
-    squares = Avx2::fma(values, values, squares);
-  }
-  return 3.5f * __builtin_sqrtf(Avx2::sum(squares) / static_cast<float>(columns));
-}
-
-// Bit i: |x[i]| > limit, of 32 columns.
-inline unsigned larger(const float* x, float limit) {
-  unsigned bits = 0;
-  for (unsigned i = 0; i < 32; i += 8)
-    bits |= static_cast<unsigned>(
-                _mm256_movemask_ps(_mm256_cmp_ps(Avx2::abs(_mm256_loadu_ps(x + i)), _mm256_set1_ps(limit), _CMP_GT_OQ)))
-            << i;
-  return bits;
-}
-
 // Moves those of 32 values whose bits are set to the list, where columns from `start` on may be of the same 32.
-// `column`: of the first. `room`: how many more the token may keep.
+// `column`: of the first. `room`: how many more the token may keep. In the order of columns, whichever token has them:
+// sums do not depend on who stands beside.
 inline void set_aside(float* x, unsigned bits, std::size_t column, FineQuads::List& list, std::size_t start,
                       std::size_t& room, std::size_t t) {
-  for (; bits != 0 && room != 0; bits &= bits - 1, --room) {
-    const auto at = static_cast<std::size_t>(__builtin_ctz(bits));
+  set_aside(x, bits, room, [&](std::size_t at, float value) {
     std::size_t i = start;
-    while (i < list.count && list.far[i].column != column + at) ++i;
-    if (i == list.count) list.far[list.count++] = {static_cast<std::uint32_t>(column + at), {}};
-    list.far[i].value[t] = x[at];
-    x[at] = 0;
-  }
+    while (i < list.count && list.far[i].column < column + at) ++i;
+    if (i == list.count || list.far[i].column != column + at) {
+      for (std::size_t j = list.count++; j > i; --j) list.far[j] = list.far[j - 1];
+      list.far[i] = {static_cast<std::uint32_t>(column + at), {}};
+    }
+    list.far[i].value[t] = value;
+  });
 }
 
 inline void pack_fine_quad(const Activations& input, const FineQuads& quads, std::size_t token, std::size_t end) {

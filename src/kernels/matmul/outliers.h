@@ -1,0 +1,44 @@
+// Values that stand far above the others of their token are kept as they are, aside; groups that they leave get scales
+// that suit the rest [LLM.int8(): arXiv 2208.07339]. For AVX2 and all above.
+#pragma once
+
+#include "kernels/simd/avx2.h"
+
+namespace hearth::kernels {
+namespace {
+
+constexpr std::size_t far_share = 32;  // a token keeps at most one of so many
+
+// What is far above a token's root mean square. At 3.5 of them one value in a hundred and fifty is, and log-likelihoods
+// of continuations err by two fifths of what they do in bytes alone (docs/how-to/measure.md).
+inline float far_above(const float* x, std::size_t columns) {
+  __m256 squares = _mm256_setzero_ps();
+  for (std::size_t i = 0; i < columns; i += 8) {
+    const __m256 values = _mm256_loadu_ps(x + i);
+    squares = Avx2::fma(values, values, squares);
+  }
+  return 3.5f * __builtin_sqrtf(Avx2::sum(squares) / static_cast<float>(columns));
+}
+
+// Bit i: |x[i]| > limit, of 32 columns.
+inline unsigned larger(const float* x, float limit) {
+  unsigned bits = 0;
+  for (unsigned i = 0; i < 32; i += 8)
+    bits |= static_cast<unsigned>(
+                _mm256_movemask_ps(_mm256_cmp_ps(Avx2::abs(_mm256_loadu_ps(x + i)), _mm256_set1_ps(limit), _CMP_GT_OQ)))
+            << i;
+  return bits;
+}
+
+// Calls keep(i, x[i]) where bit i is set, and puts zero in its place. `room`: how many more may be kept.
+template <class Keep>
+void set_aside(float* x, unsigned bits, std::size_t& room, Keep keep) {
+  for (; bits != 0 && room != 0; bits &= bits - 1, --room) {
+    const auto i = static_cast<std::size_t>(__builtin_ctz(bits));
+    keep(i, x[i]);
+    x[i] = 0;
+  }
+}
+
+}  // namespace
+}  // namespace hearth::kernels
