@@ -46,7 +46,7 @@ std::vector<double> reference(const Weights& weights, std::span<const float> x, 
 
 // What rounding allows, as a share of the result's power: float32 is exact but for its own rounding; bfloat16 keeps 8
 // bits of each factor; int8 rounds activations to 1/127 of the largest of 256, and may round weights likewise (AVX2 may
-// to 1/63 where a format has eight bits). What is measured keeps 11 bits of activations (AVX2) or all (AVX-512).
+// to 1/63 where a format has eight bits). Everyone's care keeps 11 bits of activations (AVX2) or all (AVX-512).
 double allowed(Type type, ops::Care care) {
   if (type == Type::f32) return 1e-12;
   if (care == ops::Care::everyone) return 3e-6;

@@ -23,53 +23,56 @@ bool is_float_type(Type type) {
   return type == Type::f32 || type == Type::f16 || type == Type::bf16;
 }
 
-// What is measured is computed in float32, whatever the format.
-bool in_floats(Type type, Care care) {
-  return is_float_type(type) || is_measured(care);
+Form form(Type type, std::size_t tokens, Care care) {
+  if (is_float_type(type) || care == Care::everyone) return Form::f32;
+  if (care == Care::outliers) return Form::fine_tiles;
+  return tokens <= few_tokens ? Form::int8 : Form::int8_tiles;
 }
 
-Form form(Type type, std::size_t tokens, Care care) {
-  if (in_floats(type, care)) return Form::f32;
-  return tokens <= few_tokens ? Form::int8 : Form::int8_tiles;
+TileRows tile_rows(Form form, const std::byte* packed, std::size_t columns) {
+  return {packed, columns, form == Form::fine_tiles};
 }
 
 std::size_t packed_bytes(Form form, std::size_t tokens, std::size_t columns) {
   if (form == Form::int8) return avx512_few_matmul.packed_bytes(form, tokens, columns);
-  return form == Form::int8_tiles ? tokens * TileRows(nullptr, columns).record : 0;
+  return form == Form::f32 ? 0 : tokens * tile_rows(form, nullptr, columns).record;
 }
 
 void pack(Form form, const Activations& input, std::size_t begin, std::size_t end, std::byte* packed) {
   if (form == Form::int8) return avx512_few_matmul.pack(form, input, begin, end, packed);
-  if (form != Form::int8_tiles) return;
-  const TileRows rows(packed, input.columns);
+  if (form == Form::f32) return;
+  const TileRows rows = tile_rows(form, packed, input.columns);
   for (std::size_t token = begin; token < end; ++token)
-    for (std::size_t first = 0; first < input.columns; first += 64)
-      pack_part(input.x + token * input.stride, first, input.columns, rows, token);
+    pack_row(input.x + token * input.stride, input.columns, rows, token);
 }
 
+// Whatever the care.
 std::size_t scratch_bytes(Type type, std::size_t tokens, std::size_t columns) {
-  const std::size_t floats = FloatPanels::scratch_bytes;  // what care asks for
-  const std::size_t few =
-      is_float_type(type) ? few_scratch_bytes<I> : avx512_few_matmul.scratch_bytes(type, tokens, columns);
-  constexpr std::size_t codes = CodePanels::scratch_bytes, bytes = Int8Panels::scratch_bytes;
-  const std::size_t many = tokens <= few_tokens || is_float_type(type) ? 0 : codes > bytes ? codes : bytes;
-  const std::size_t most = few > floats ? few : floats;
-  return many > most ? many : most;
+  std::size_t most = FloatPanels::scratch_bytes;
+  const auto also = [&most](std::size_t bytes) { most = bytes > most ? bytes : most; };
+  if (is_float_type(type)) {
+    also(few_scratch_bytes<I>);
+  } else {
+    also(avx512_few_matmul.scratch_bytes(type, tokens, columns));
+    also(CodePanels<32>::scratch_bytes);
+    also(CodePanels<16>::scratch_bytes);
+    also(Int8Panels::scratch_bytes);
+  }
+  return most;
 }
 
 void multiply(const ProductPiece& piece) {
-  const bool few = piece.input->tokens <= few_tokens;
-  if (few && !in_floats(piece.type, piece.input->care)) return avx512_few_matmul.multiply(piece);
+  const std::size_t tokens = piece.input->tokens;
+  const Form how = form(piece.type, tokens, piece.input->care);
+  if (how == Form::int8) return avx512_few_matmul.multiply(piece);
   ProductPiece own = piece;
   with_format(piece.type, [&]<class F>() {
     if constexpr (is_float<F>)
-      few ? few_float<I, F>(piece) : many(own, FloatPanels(own), unpack_floats<F>);
-    else if (is_measured(piece.input->care))
+      tokens <= few_tokens ? few_float<I, F>(piece) : many(own, FloatPanels(own), unpack_floats<F>);
+    else if (how == Form::f32)
       many(own, FloatPanels(own), unpack_codes<F>);
-    else if constexpr (F::group == 32)
-      piece.input->tokens <= some_tokens
-          ? many(own, CodePanels(own, F::minimum ? 0 : F::offset, F::minimum), unpack_own_codes<F>)
-          : many(own, Int8Panels(own), unpack_int8<F>);
+    else if (how == Form::fine_tiles || (F::group == 32 && tokens <= some_tokens))
+      many(own, CodePanels<F::group>(own, how, F::minimum ? 0 : F::offset, F::minimum), unpack_own_codes<F>);
     else
       many(own, Int8Panels(own), unpack_int8<F>);
   });

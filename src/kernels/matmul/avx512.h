@@ -2,6 +2,7 @@
 #pragma once
 
 #include "kernels/matmul/int8_rows.h"
+#include "kernels/matmul/outliers.h"
 #include "kernels/simd/avx512.h"
 
 namespace hearth::kernels {
@@ -21,51 +22,91 @@ struct Avx512Product : Avx512 {
 };
 
 // Activations for products with many tokens: each token a record of int8, value = scale * code, with a scale for each
-// 64 columns. Past the last column codes are zero.
+// 64 columns. Past the last column codes are zero. `fine`: without outliers, and with sums of 16 columns too.
 struct TileRows {
+  static constexpr std::size_t chunk = 2048, most_far = chunk / far_share;  // columns that have a list
+  struct List {
+    std::size_t count;
+    struct Far {
+      std::uint32_t column;  // from the chunk's first
+      float value;
+    } far[most_far];
+  };
   std::byte* base;
+  bool fine;
   // floats, of 64 columns each; what a product with weights that are 128 too large starts from, -128 * the sum of
-  // codes; the sums of codes of 32 columns each; the same times the scale
-  std::size_t scales_at, starts_after, counts_at, products_at, record;
+  // codes; the sums of codes of 32 columns each; the same times the scale; both of 16 columns each; lists
+  std::size_t scales_at, starts_after, counts_at, products_at, counts16_at, products16_at, lists_at, record;
 
-  TileRows(const std::byte* packed, std::size_t columns) : base(const_cast<std::byte*>(packed)) {
+  TileRows(const std::byte* packed, std::size_t columns, bool is_fine)
+      : base(const_cast<std::byte*>(packed)), fine(is_fine) {
     scales_at = round_up(columns, 64);
     starts_after = scales_at / 16;
     counts_at = scales_at + 2 * starts_after;
     products_at = counts_at + 2 * starts_after;
-    record = round_up(products_at + 2 * starts_after, 64);
+    counts16_at = products_at + 2 * starts_after;
+    products16_at = counts16_at + 4 * starts_after;
+    lists_at = round_up(products16_at + 4 * starts_after, alignof(List));
+    record = round_up(fine ? lists_at + round_up(columns, chunk) / chunk * sizeof(List) : counts16_at, 64);
     if (record % 128 == 0) record += 64;  // rows should not meet in the same sets of a cache
+  }
+  List& list(std::size_t token, std::size_t column) const {
+    return reinterpret_cast<List*>(base + token * record + lists_at)[column / chunk];
   }
 };
 
-// 64 columns, or the last 32, to int8: 127 is the largest magnitude.
+// 64 columns, or the last 32, to int8: 127 is the largest magnitude. `x`: the first of them.
 inline void pack_part(const float* x, std::size_t first, std::size_t columns, const TileRows& rows, std::size_t token) {
   const std::size_t count = columns - first < 64 ? 2 : 4;
   __m512 v[4], largest = _mm512_setzero_ps();
   for (std::size_t i = 0; i < 4; ++i) {
-    v[i] = i < count ? _mm512_loadu_ps(x + first + i * 16) : _mm512_setzero_ps();
+    v[i] = i < count ? _mm512_loadu_ps(x + i * 16) : _mm512_setzero_ps();
     largest = _mm512_max_ps(largest, _mm512_abs_ps(v[i]));
   }
   const float most = _mm512_reduce_max_ps(largest);
   const bool zero = !(most > 1e-30f);
   const __m512 inverse = _mm512_set1_ps(zero ? 0 : 127 / most);
-  std::byte* const to = rows.base + token * rows.record;
-  __m512i codes[4];
-  for (std::size_t i = 0; i < 4; ++i) {
-    codes[i] = _mm512_cvtps_epi32(_mm512_mul_ps(v[i], inverse));
-    _mm_storeu_si128(reinterpret_cast<__m128i*>(to + first + i * 16), _mm512_cvtsepi32_epi8(codes[i]));
-  }
   const float scale = zero ? 0 : most / 127;
-  const int low = _mm512_reduce_add_epi32(_mm512_add_epi32(codes[0], codes[1]));
-  const int high = _mm512_reduce_add_epi32(_mm512_add_epi32(codes[2], codes[3]));
-  reinterpret_cast<float*>(to + rows.scales_at)[first / 64] = scale;
-  reinterpret_cast<int*>(to + rows.scales_at + rows.starts_after)[first / 64] = -128 * (low + high);
-  int* const counts = reinterpret_cast<int*>(to + rows.counts_at) + first / 32;
-  counts[0] = low;
-  counts[1] = high;
-  float* const products = reinterpret_cast<float*>(to + rows.products_at) + first / 32;
-  products[0] = scale * static_cast<float>(low);
-  products[1] = scale * static_cast<float>(high);
+  std::byte* const to = rows.base + token * rows.record;
+  const auto put = [to](std::size_t at, auto value) { __builtin_memcpy(to + at, &value, sizeof value); };
+  int sums[4];
+  for (std::size_t i = 0; i < 4; ++i) {
+    const __m512i codes = _mm512_cvtps_epi32(_mm512_mul_ps(v[i], inverse));
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(to + first + i * 16), _mm512_cvtsepi32_epi8(codes));
+    sums[i] = _mm512_reduce_add_epi32(codes);
+    if (!rows.fine) continue;
+    put(rows.counts16_at + first / 4 + i * 4, sums[i]);
+    put(rows.products16_at + first / 4 + i * 4, scale * static_cast<float>(sums[i]));
+  }
+  put(rows.scales_at + first / 16, scale);
+  put(rows.scales_at + rows.starts_after + first / 16, -128 * (sums[0] + sums[1] + sums[2] + sums[3]));
+  for (std::size_t half = 0; half < 2; ++half) {
+    const int sum = sums[half * 2] + sums[half * 2 + 1];
+    put(rows.counts_at + first / 8 + half * 4, sum);
+    put(rows.products_at + first / 8 + half * 4, scale * static_cast<float>(sum));
+  }
+}
+
+inline void pack_row(const float* x, std::size_t columns, const TileRows& rows, std::size_t token) {
+  const float limit = rows.fine ? far_above(x, columns) : 0;
+  for (std::size_t first = 0; first < columns; first += 64) {
+    if (!rows.fine) {
+      pack_part(x + first, first, columns, rows, token);
+      continue;
+    }
+    TileRows::List& list = rows.list(token, first);
+    if (first % TileRows::chunk == 0) list.count = 0;
+    alignas(64) float rest[64];
+    const std::size_t count = columns - first < 64 ? 32 : 64;
+    __builtin_memcpy(rest, x + first, count * sizeof(float));
+    for (std::size_t i = 0; i < count; i += 32) {
+      std::size_t room = TileRows::most_far - list.count;
+      set_aside(rest + i, larger(rest + i, limit), room, [&](std::size_t at, float value) {
+        list.far[list.count++] = {static_cast<std::uint32_t>(first % TileRows::chunk + i + at), value};
+      });
+    }
+    pack_part(rest, first, columns, rows, token);
+  }
 }
 
 }  // namespace

@@ -1,5 +1,6 @@
-// Products with some tokens, where unpacking would cost as much as multiplying: the panels hold a format's own codes,
-// with a scale for each 32 columns and, if there is one, the minimum.
+// Panels that hold a format's own codes, with a scale for each group of columns and, if there is one, the minimum: for
+// some tokens, where more unpacking would cost as much as multiplying, and for what is measured, where weights should
+// stay what they are and outliers are added in float32.
 #pragma once
 
 #include "kernels/matmul/avx512.h"
@@ -8,9 +9,13 @@
 namespace hearth::kernels {
 namespace {
 
+// Of groups of 32 or 16 columns.
+template <std::size_t group>
 struct CodePanels {
-  static constexpr std::size_t stretch = 32, chunk = 2048;  // so that the panels stay in the second cache
-  static constexpr std::size_t panel_bytes = chunk * panel_rows + panel_apart, groups = chunk / 32;
+  static constexpr std::size_t stretch = group, chunk = 2048;  // so that the panels stay in the second cache
+  static_assert(chunk == TileRows::chunk);
+  static constexpr std::size_t panel_bytes = chunk * panel_rows + panel_apart, groups = chunk / group;
+  static constexpr std::size_t of_scale = 64 / group;  // groups that share a scale of activations
   struct Memory {
     alignas(64) std::uint8_t codes[panels][panel_bytes];  // [columns / 4][16 rows][4 columns]
     alignas(64) float scales[panels][groups][panel_rows], minimums[panels][groups][panel_rows];
@@ -24,9 +29,10 @@ struct CodePanels {
   int offset;  // of the codes; none where there are minimums
   bool minimum;
 
-  CodePanels(const ProductPiece& p, int codes_offset, bool has_minimum)
+  // `form`: int8_tiles, if groups are of 32, or fine_tiles.
+  CodePanels(const ProductPiece& p, Form form, int codes_offset, bool has_minimum)
       : piece(p),
-        in(p.input->packed[static_cast<std::size_t>(Form::int8_tiles)], p.input->columns),
+        in(p.input->packed[static_cast<std::size_t>(form)], p.input->columns, form == Form::fine_tiles),
         memory(*reinterpret_cast<Memory*>(p.scratch)),
         offset(codes_offset),
         minimum(has_minimum) {}
@@ -36,23 +42,25 @@ struct CodePanels {
                                  Fetch& next) const {
     __m512 sums[T][P];
     unroll<T>(HEARTH_UNROLL(t) { unroll<P>(HEARTH_UNROLL(p) { sums[t][p] = _mm512_setzero_ps(); }); });
-    const std::size_t stride = in.record, all = round_up(area.columns, 64) / 32;
+    constexpr bool halves = group == 16;
+    const std::size_t stride = in.record, all = round_up(area.columns, 64) / group;
     const std::byte *const first = in.base + token * stride, *values = first + area.first;
-    const std::byte* const scales = first + in.scales_at + area.first / 16;     // one for 64 columns
-    const std::byte* const counts = first + in.counts_at + area.first / 8;      // sums of codes, of 32
-    const std::byte* const products = first + in.products_at + area.first / 8;  // scale * that
+    const std::byte* const scales = first + in.scales_at + area.first / 16;  // one for 64 columns
+    const std::size_t before = area.first / group * 4;
+    const std::byte* const counts = first + (halves ? in.counts16_at : in.counts_at) + before;        // sums of codes
+    const std::byte* const products = first + (halves ? in.products16_at : in.products_at) + before;  // scale * that
     const std::uint8_t* from = memory.codes[panel];
-    for (std::size_t group = 0; group < all;) {
+    for (std::size_t at = 0; at < all;) {
       __m512 part[T][P];
       unroll<T>(HEARTH_UNROLL(t) { unroll<P>(HEARTH_UNROLL(p) { part[t][p] = _mm512_setzero_ps(); }); });
-      for (const std::size_t end = group + 2; group < end; ++group) {
+      for (const std::size_t end = at + of_scale; at < end; ++at) {
         next.some();
         __m512i dots[T][P];
         unroll<T>(HEARTH_UNROLL(t) {
-          const __m512i start = _mm512_set1_epi32(-offset * load_as<int>(counts + group * 4 + t * stride));
+          const __m512i start = _mm512_set1_epi32(-offset * load_as<int>(counts + at * 4 + t * stride));
           unroll<P>(HEARTH_UNROLL(p) { dots[t][p] = start; });
         });
-        for (int step = 0; step < 8; ++step) {
+        for (std::size_t step = 0; step < group / 4; ++step) {
           __m512i w[P];
           unroll<P>(HEARTH_UNROLL(p) { w[p] = _mm512_load_si512(from + p * panel_bytes); });
           unroll<T>(HEARTH_UNROLL(t) {
@@ -63,30 +71,51 @@ struct CodePanels {
           values += 4;
         }
         unroll<P>(HEARTH_UNROLL(p) {
-          const __m512 scale = _mm512_load_ps(memory.scales[panel + p][group]);
+          const __m512 scale = _mm512_load_ps(memory.scales[panel + p][at]);
           unroll<T>(
               HEARTH_UNROLL(t) { part[t][p] = _mm512_fmadd_ps(_mm512_cvtepi32_ps(dots[t][p]), scale, part[t][p]); });
         });
       }
       unroll<T>(HEARTH_UNROLL(t) {
-        const __m512 by = _mm512_set1_ps(load_as<float>(scales + (group - 2) * 2 + t * stride));
+        const __m512 by = _mm512_set1_ps(load_as<float>(scales + (at / of_scale - 1) * 4 + t * stride));
         unroll<P>(HEARTH_UNROLL(p) { sums[t][p] = _mm512_fmadd_ps(part[t][p], by, sums[t][p]); });
       });
     }
-    for (std::size_t group = 0; minimum && group < all; ++group)
+    for (std::size_t at = 0; minimum && at < all; ++at)
       unroll<P>(HEARTH_UNROLL(p) {
-        const __m512 least = _mm512_load_ps(memory.minimums[panel + p][group]);
+        const __m512 least = _mm512_load_ps(memory.minimums[panel + p][at]);
         unroll<T>(HEARTH_UNROLL(t) {
-          const __m512 by = _mm512_set1_ps(load_as<float>(products + group * 4 + t * stride));
+          const __m512 by = _mm512_set1_ps(load_as<float>(products + at * 4 + t * stride));
           sums[t][p] = _mm512_fmadd_ps(least, by, sums[t][p]);
         });
       });
     unroll<T>(HEARTH_UNROLL(t) { unroll<P>(HEARTH_UNROLL(p) { out[t][p] = sums[t][p]; }); });
+    for (std::size_t t = 0; in.fine && t < T; ++t) add_outliers<P>(in.list(token + t, area.first), panel, out[t]);
+  }
+
+  // Adds a token's outliers, times their columns of weights.
+  template <int P>
+  [[gnu::noinline]] void add_outliers(const TileRows::List& list, std::size_t panel, __m512 (&sums)[P]) const {
+    for (const auto* far = list.far; far != list.far + list.count; ++far) {
+      const std::size_t at = far->column / group, step = far->column / 4;
+      const __m128i shift = _mm_cvtsi32_si128(static_cast<int>(far->column % 4 * 8));
+      const __m512 value = _mm512_set1_ps(far->value);
+      unroll<P>(HEARTH_UNROLL(p) {
+        const __m512i codes = _mm512_srl_epi32(_mm512_load_si512(memory.codes[panel + p] + step * 64), shift);
+        const __m512i code =
+            _mm512_sub_epi32(_mm512_and_si512(codes, _mm512_set1_epi32(0xff)), _mm512_set1_epi32(offset));
+        const __m512 least = minimum ? _mm512_load_ps(memory.minimums[panel + p][at]) : _mm512_setzero_ps();
+        const __m512 weight =
+            _mm512_fmadd_ps(_mm512_cvtepi32_ps(code), _mm512_load_ps(memory.scales[panel + p][at]), least);
+        sums[p] = _mm512_fmadd_ps(weight, value, sums[p]);
+      });
+    }
   }
 };
 
 // [16 rows][count] -> [count][16 rows]
-inline void turn_scales(const float (*from)[CodePanels::groups + 16], std::size_t count, float (*to)[panel_rows]) {
+template <std::size_t width>
+void turn_scales(const float (*from)[width], std::size_t count, float (*to)[panel_rows]) {
   for (std::size_t i = 0; i < count; i += 16) {
     __m512 v[panel_rows];
     for (std::size_t r = 0; r < panel_rows; ++r) v[r] = _mm512_loadu_ps(from[r] + i);
@@ -97,14 +126,13 @@ inline void turn_scales(const float (*from)[CodePanels::groups + 16], std::size_
 
 // A missing row is like the first.
 template <class F>
-void unpack_own_codes(const CodePanels& to, const Area& area, std::size_t panel) {
-  static_assert(F::group == 32);
+void unpack_own_codes(const CodePanels<F::group>& to, const Area& area, std::size_t panel) {
   const std::size_t left = area.rows - panel * panel_rows, row_bytes = to.piece.row_bytes;
   const std::byte* const weights = to.piece.weights + (area.row + panel * panel_rows) * row_bytes +
                                    area.first / F::Block::weights * sizeof(typename F::Block);
   const auto row = [=](std::size_t r) { return weights + (r < left ? r : 0) * row_bytes; };
-  CodePanels::Memory& memory = to.memory;
-  const std::size_t groups = area.columns / 32, padded = round_up(groups, 2);
+  auto& memory = to.memory;
+  const std::size_t groups = area.columns / F::group, padded = round_up(area.columns, 64) / F::group;
   for (std::size_t r = 0; r < panel_rows; ++r) {
     F::expand(reinterpret_cast<const typename F::Block*>(row(r)), area.columns / F::Block::weights,
               memory.own_scales[r], memory.own_minimums[r]);

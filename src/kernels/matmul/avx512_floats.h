@@ -1,4 +1,4 @@
-// Products in float32 throughout: float weights with many tokens, and those of any format whose results are measured.
+// Products in float32 throughout: float weights with many tokens, and those of any format that Care::everyone asks for.
 #pragma once
 
 #include "kernels/matmul/avx512_tiles.h"
