@@ -67,6 +67,10 @@ void log_softmax(ThreadPool& pool, tensor::Rows x) {
   });
 }
 
+float maximum(std::span<const float> x) {
+  return kernels::vectors().maximum(x.data(), x.size());
+}
+
 void add_exponentials(ThreadPool& pool, tensor::ConstRows x, std::span<ExponentialSum> sums) {
   HEARTH_CHECK(sums.size() == x.count);
   const kernels::VectorKernels& vectors = kernels::vectors();

@@ -25,6 +25,8 @@ void softcap(ThreadPool& pool, tensor::Rows x, float cap);
 void softmax(ThreadPool& pool, tensor::Rows x);
 void log_softmax(ThreadPool& pool, tensor::Rows x);
 
+float maximum(std::span<const float> x);
+
 // The sum of exponentials of numbers that come piece by piece. [online softmax: arXiv 1805.02867]
 struct ExponentialSum {
   float maximum = -std::numeric_limits<float>::infinity();

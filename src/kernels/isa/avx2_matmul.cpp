@@ -19,6 +19,7 @@ constexpr std::size_t short_prompt = 64;
 // ones. So is what is to be weighed.
 template <class F>
 Form many_form(std::size_t tokens, Care care) {
+  if (care == Care::rough) return Form::fine_quads;
   const bool careful = care == Care::everyone || (care == Care::short_prompt && tokens <= short_prompt);
   if (only_words<F> || careful) return Form::int16;
   return care == Care::outliers ? Form::fine_quads : Form::int8_quads;
@@ -29,7 +30,7 @@ Form many_form(std::size_t tokens, Care care) {
 template <class F>
 bool is_few(std::size_t tokens, Care care) {
   if constexpr (!is_float<F>) {
-    if (is_measured(care)) return false;  // a few tokens' activations are bytes
+    if (is_measured(care) || care == Care::rough) return false;  // a few tokens' activations are bytes
     if (!only_words<F>) return tokens <= few_tile;
   }
   return tokens <= few_tokens;
@@ -87,7 +88,9 @@ void multiply_many(const ProductPiece& piece) {
   } else {
     const Form form = many_form<F>(piece.input->tokens, piece.input->care);
     if (form == Form::int16) return many<F, WordPanels, WordTile>(piece);
-    if constexpr (!only_words<F>) {
+    if constexpr (only_words<F>) {
+      many<SixBits<F>, BytePanels<F::group>, Bytes<SixBits<F>>::template Fine>(piece);
+    } else {
       if (form == Form::fine_quads) return many<F, BytePanels<F::group>, Bytes<F>::template Fine>(piece);
       many<F, BytePanels<F::group>, Bytes<F>::template Tile>(piece);
     }

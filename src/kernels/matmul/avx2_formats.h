@@ -323,6 +323,31 @@ struct Iq4_xs : Blocks256<tensor::Iq4_xs, 32, 0, 127, false, true> {
   }
 };
 
+// Signed bytes, rounded to six bits so that the largest, which a block's scale comes from, stay what they are.
+template <class F>
+struct SixBits {
+  static_assert(F::is_signed && !F::minimum);
+  using Block = typename F::Block;
+  static constexpr std::size_t group = F::group;
+  static constexpr int most = 63;
+  static constexpr float offset = 31.5f, step = 512.0f / 127;
+  static constexpr bool minimum = false, is_signed = false;
+  static float scale(const Block& block) { return step * F::scale(block); }
+  static auto scales(const Block* blocks) {
+    auto all = F::scales(blocks);
+    for (__m256& scale : all.scale) scale = _mm256_mul_ps(scale, _mm256_set1_ps(step));
+    return all;
+  }
+  static __m256i codes(const std::byte* row, std::size_t at) {
+    const __m256i low = _mm256_set1_epi16(255), inverse = _mm256_set1_epi16(127);  // of `step`, in 1/512
+    const __m256i above =
+        _mm256_add_epi8(_mm256_max_epi8(F::codes(row, at), _mm256_set1_epi8(-127)), _mm256_set1_epi8(127));
+    const __m256i even = _mm256_slli_epi16(_mm256_and_si256(above, low), 6);
+    const __m256i odd = _mm256_slli_epi16(_mm256_srli_epi16(above, 8), 6);
+    return _mm256_or_si256(_mm256_mulhrs_epi16(even, inverse), _mm256_slli_epi16(_mm256_mulhrs_epi16(odd, inverse), 8));
+  }
+};
+
 // Float formats: eight weights, or the first `count` of them.
 struct F32 {
   using Block = tensor::F32;
