@@ -193,7 +193,12 @@ std::vector<std::vector<Likelihood>> score(Engine& engine, std::span<const Group
     // Threads that never wait for each other.
     pool.run([&](std::size_t index, std::size_t) {
       ThreadPool alone(1);
-      score_with(alone, index == 0);
+      try {
+        score_with(alone, index == 0);
+      } catch (...) {
+        stopped = true;
+        throw;
+      }
     });
   });
   if (stopped || (done != 0 && stops())) throw Error(Code::cancelled, "interrupted");

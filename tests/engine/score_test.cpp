@@ -116,6 +116,11 @@ TEST(Score, ThreadsAgreeAndTheCallerHears) {
     std::vector<Group> wrong = groups;
     wrong.back()[1].tokens.back() = 128;  // beyond the vocabulary, found by whoever scores it
     EXPECT_THROW(score(*engine, wrong), Error);
+    wrong = groups;
+    wrong.front()[0].tokens.back() = 128;
+    heard = 0;
+    EXPECT_THROW(score(*engine, wrong, [&](std::size_t done) { return heard = done, true; }), Error);
+    EXPECT_LT(heard, groups.size());  // nobody goes on for long where another has failed
     EXPECT_NEAR(score(*engine, groups)[59][1].log, alone[59][1].log, 1e-3);
   }
 }
