@@ -84,7 +84,7 @@ struct Bytes {
 template <class F>
 void multiply_many(const ProductPiece& piece) {
   if constexpr (is_float<F>) {
-    many<F, FloatPanels, FloatTile>(piece);
+    many<F, FloatPanels, FloatTile, 6>(piece);
   } else {
     const Form form = many_form<F>(piece.input->tokens, piece.input->care);
     if (form == Form::int16) return many<F, WordPanels, WordTile>(piece);

@@ -1,5 +1,5 @@
 // Products with many tokens: 16 rows are unpacked once, into the order in which the dot-product instructions eat them,
-// and multiplied with every token, four at a time.
+// and multiplied with every token, four at a time (floats: six).
 //
 // Formats of up to six bits stay exact, as unsigned bytes with a scale and a constant for each group of columns;
 // vpmaddubsw yields pairs of products in 16 bits that are added up there as far as they fit. The others become words
@@ -25,17 +25,19 @@ struct Source {
   const std::byte* at(std::size_t i) const { return weights + (i < rows ? i : 0) * row_bytes; }
 };
 
-// Calls Tile<T>::run(token, arguments...) for all tokens, T at a time, as activations are packed in fours.
-template <template <int> class Tile, class... Arguments>
+// Calls Tile<T>::run(token, arguments...) for all tokens, `most` at a time.
+template <template <int> class Tile, int most, class... Arguments>
 void for_tokens(std::size_t tokens, Fetch next, const Arguments&... arguments) {
   std::size_t token = 0;
-  for (; token + 4 <= tokens; token += 4) {
-    Tile<4>::run(token, arguments...);
+  for (; token + most <= tokens; token += most) {
+    Tile<most>::run(token, arguments...);
     next.some();
   }
-  if (tokens - token == 3) Tile<3>::run(token, arguments...);
-  if (tokens - token == 2) Tile<2>::run(token, arguments...);
-  if (tokens - token == 1) Tile<1>::run(token, arguments...);
+  const auto rest = [&]<int T>(const auto& self) {
+    if (tokens - token == T) return Tile<T>::run(token, arguments...);
+    if constexpr (T > 1) self.template operator()<T - 1>(self);
+  };
+  rest.template operator()<most - 1>(rest);
 }
 
 // What comes after a chunk: the next of the same rows, or the first of the rows that follow.
@@ -53,7 +55,7 @@ Fetch next_of(const ProductPiece& whole, const Source& from, std::size_t chunk) 
 }
 
 // For each chunk of columns of each tile of rows: unpacks it, and multiplies it with all tokens.
-template <class F, class Panels, template <int> class Tile>
+template <class F, class Panels, template <int> class Tile, int most = 4>
 void many(const ProductPiece& whole) {
   auto& to = *reinterpret_cast<Panels*>(whole.scratch);
   const std::size_t columns = whole.input->columns;
@@ -67,7 +69,7 @@ void many(const ProductPiece& whole) {
                         first,
                         columns - first < Panels::chunk ? columns - first : Panels::chunk};
       to.template unpack<F>(from);
-      for_tokens<Tile>(piece.input->tokens, next_of<F>(whole, from, Panels::chunk), piece, from, to);
+      for_tokens<Tile, most>(piece.input->tokens, next_of<F>(whole, from, Panels::chunk), piece, from, to);
       piece.bias = nullptr;
       piece.accumulate = true;
     }
@@ -369,9 +371,10 @@ struct WordTile {
   }
 };
 
-// Floats [columns][8 rows].
+// Floats [columns][8 rows]. Chunks as long as these let the processor see ahead in each token's row: those of 256,
+// which would fit the first cache, are a tenth slower.
 struct FloatPanels {
-  static constexpr std::size_t chunk = 256;
+  static constexpr std::size_t chunk = 1024;
   alignas(64) float values[panels][chunk * panel_rows];
 
   template <class F>
