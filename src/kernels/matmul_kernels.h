@@ -14,13 +14,13 @@ enum class Form : std::uint8_t { f32, int8, int8_quads, fine_quads, int8_tiles, 
 inline constexpr std::size_t forms = 8;
 inline constexpr std::size_t packed_together = 4;  // tokens: pieces to pack begin at a multiple
 
-// Where the processor leaves a choice: whose activations are rounded less than a single token's. Of outliers: values
-// far above the rest of their token, which cause most of what rounding does. Rough: weights may be rounded too, for
-// products of which those that matter are computed again.
-enum class Care : std::uint8_t { rough, nobody, short_prompt, outliers, everyone };
-// Tokens are computed alike, however few they are.
+// Where the processor leaves a choice: whose activations are rounded less than a single token's. Rough, outliers,
+// everyone: as is measured, and alike however few tokens there are. Outliers are values far above the rest of their
+// token, which cause most of what rounding does; rough takes them likewise but may round weights, for products of which
+// those that matter are computed again.
+enum class Care : std::uint8_t { nobody, short_prompt, rough, outliers, everyone };
 constexpr bool is_measured(Care care) {
-  return care >= Care::outliers;
+  return care >= Care::rough;
 }
 
 struct Activations {

@@ -22,8 +22,8 @@ constexpr std::size_t slice_grain = 64;                     // rows of the outpu
 constexpr std::size_t apart = 16;                           // floats: rows should not meet in the same sets of a cache
 constexpr std::size_t scanned_together = 256;
 
-// The logit from which on a token is computed again: that of one in 512, some 36 a row, or where all are less likely of
-// those that may be the likeliest; but not of more than 2048. Errors of the others nearly cancel in the sum.
+// The logit from which on a token is computed again: of a likelihood of 1/512 (some 36 a row); where none is as likely,
+// of half a nat below the likeliest, but no less than 1/2048. Errors of the others nearly cancel in the sum.
 float least_likely(const ops::ExponentialSum& sum) {
   if (sum.sum == 0) return std::numeric_limits<float>::infinity();
   const auto log = float(sum.log());

@@ -17,8 +17,8 @@ inline void fetch(const std::byte* from, std::size_t bytes) {
 template <class V>
 constexpr std::size_t most_sums = V::product_rows* V::product_vectors;
 
-// scores[r][p] = queries[r] . keys[p] for R rows and the first n positions of a tile: whole groups of keys, so that one
-// vector of sums takes all products of a group.
+// scores[r][p] = queries[r] . keys[p] for R rows and the first n positions of a tile, a group of keys at a time: as
+// many as have products for one vector of sums; or four, where those are fewer, do not fill it, and four fit.
 template <class V, class Row, std::size_t R>
 void score_few(const AttentionPiece& piece, const float* queries, std::size_t stride, std::size_t position,
                std::size_t n, float* scores) {

@@ -30,7 +30,7 @@ Form many_form(std::size_t tokens, Care care) {
 template <class F>
 bool is_few(std::size_t tokens, Care care) {
   if constexpr (!is_float<F>) {
-    if (is_measured(care) || care == Care::rough) return false;  // a few tokens' activations are bytes
+    if (is_measured(care)) return false;  // a few tokens' activations are bytes
     if (!only_words<F>) return tokens <= few_tile;
   }
   return tokens <= few_tokens;

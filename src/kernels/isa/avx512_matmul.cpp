@@ -25,7 +25,7 @@ bool is_float_type(Type type) {
 
 Form form(Type type, std::size_t tokens, Care care) {
   if (is_float_type(type) || care == Care::everyone) return Form::f32;
-  if (care == Care::outliers || care == Care::rough) return Form::fine_tiles;
+  if (is_measured(care)) return Form::fine_tiles;
   return tokens <= few_tokens ? Form::int8 : Form::int8_tiles;
 }
 
