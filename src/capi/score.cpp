@@ -23,7 +23,7 @@ std::vector<engine::Likelihood> score(engine::Engine& engine, std::vector<engine
   const Watch watch(options.on_progress, options.user, options.cancellation);
   watch.reach(0);
   const std::vector<std::vector<engine::Continuation>> groups{std::move(continuations)};
-  return engine::score(engine, groups, [&](std::size_t done) { return watch.goes_on(double(done)); })[0];
+  return engine::score(engine, groups, {.progress = [&](std::size_t done) { return watch.goes_on(double(done)); }})[0];
 }
 
 hearth_likelihood likelihood(const engine::Likelihood& value, std::size_t tokens) {

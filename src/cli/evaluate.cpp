@@ -96,7 +96,7 @@ void add_evaluate(CLI::App& app) {
   command->add_option("--limit", run->options.limit, "the first N rows of each task");
   command->add_option("--shots", run->options.shots, "solved examples before each question")->capture_default_str();
   command->add_option("--seed", run->options.seed, "draws the examples")->capture_default_str();
-  command->add_option("--batch", run->options.rows_at_once, "rows scored together at most")
+  command->add_option("--batch", run->options.rows_at_once, "rows that a thread scores together at most")
       ->capture_default_str()
       ->check(CLI::Range(1, 4096));
   command->add_option("--items", run->items, "each row's log-likelihoods, as JSON lines");

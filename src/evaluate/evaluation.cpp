@@ -169,55 +169,60 @@ std::string subject_of(const engine::Engine& engine) {
                      int(engine.options().kv_type));
 }
 
-class Scoring {
- public:
-  Scoring(engine::Engine& engine, Journal& journal, Evaluation& evaluation)
-      : engine_(engine), encoder_(engine), journal_(journal), evaluation_(evaluation) {}
+// Where a row stands.
+struct Place {
+  const Run* run;
+  std::size_t row;
+};
 
-  // Rows [begin, end) of `run`: from the journal, or scored now.
-  void score(Run& run, std::size_t begin, std::size_t end) {
-    std::vector<std::vector<engine::Continuation>> groups;
-    std::vector<std::size_t> which;
-    std::vector<std::vector<double>> logs(end - begin);
-    for (std::size_t i = begin; i < end; ++i) {
+// Finds log-likelihoods for the rows of all runs: in the journal, or from the model.
+void score(engine::Engine& engine, const std::vector<Run>& runs, Journal& journal, const EvaluationOptions& options,
+           const std::function<bool(const std::string&, std::size_t, std::size_t)>& progress, Evaluation& evaluation) {
+  Encoder encoder(engine);
+  std::vector<Place> places;
+  std::vector<std::vector<engine::Continuation>> groups;
+  for (const Run& run : runs)
+    for (std::size_t i = 0; i < run.examples.size(); ++i) {
       const Example& example = run.examples[i];
-      const auto* const kept = journal_.find(run.fingerprints[i]);
-      if (kept && kept->size() == example.choices.size()) {
-        logs[i - begin] = *kept;
-        ++evaluation_.kept;
+      if (journal.find(run.fingerprints[i], example.choices.size())) {
+        ++evaluation.kept;
         continue;
       }
-      which.push_back(i);
+      places.push_back({.run = &run, .row = i});
       groups.emplace_back();
       at_row(run.rows[i], [&] {
         for (const Choice& choice : example.choices)
           groups.back().push_back(
-              encoder_.encode(choice.context, std::string(Task::target_delimiter) + choice.continuation));
+              encoder.encode(choice.context, std::string(Task::target_delimiter) + choice.continuation));
       });
-      for (const auto& one : groups.back()) evaluation_.tokens += one.tokens.size();
+      for (const auto& one : groups.back()) evaluation.tokens += one.tokens.size();
     }
-    const auto results = engine::score(engine_, groups);
-    for (std::size_t j = 0; j < which.size(); ++j) {
-      auto& row = logs[which[j] - begin];
-      for (const engine::Likelihood& likelihood : results[j]) row.push_back(likelihood.log);
-      journal_.add(run.fingerprints[which[j]], row);
+  const auto keep = [&](std::size_t first, std::span<const std::vector<engine::Likelihood>> results) {
+    for (std::size_t i = 0; i < results.size(); ++i) {
+      std::vector<double> logs;
+      for (const engine::Likelihood& likelihood : results[i]) logs.push_back(likelihood.log);
+      const auto [run, row] = places[first + i];
+      journal.add(run->fingerprints[row], std::move(logs));
     }
-    journal_.flush();
-    evaluation_.rows += which.size();
-    for (std::size_t i = begin; i < end; ++i) {
-      Item item = judge(run, i, logs[i - begin]);
-      run.result.acc.add(item.acc);
-      run.result.acc_norm.add(item.acc_norm);
-      run.result.items.push_back(std::move(item));
-    }
-  }
+    journal.flush();
+  };
+  const auto tell = [&](std::size_t done) {
+    if (!progress || done == 0) return true;
+    const auto [run, row] = places[done - 1];
+    return progress(run->task->name(), row + 1, run->examples.size());
+  };
+  engine::score(engine, groups, {.groups_at_once = options.rows_at_once, .progress = tell, .finished = keep});
+  evaluation.rows = groups.size();
+}
 
- private:
-  engine::Engine& engine_;
-  Encoder encoder_;
-  Journal& journal_;
-  Evaluation& evaluation_;
-};
+void count(Run& run, const Journal& journal) {
+  for (std::size_t i = 0; i < run.examples.size(); ++i) {
+    Item item = judge(run, i, *journal.find(run.fingerprints[i], run.examples[i].choices.size()));
+    run.result.acc.add(item.acc);
+    run.result.acc_norm.add(item.acc_norm);
+    run.result.items.push_back(std::move(item));
+  }
+}
 
 }  // namespace
 
@@ -241,23 +246,13 @@ Evaluation evaluate(engine::Engine& engine, const std::vector<Task>& library, co
 
   Evaluation evaluation;
   Journal journal(options.journal, subject_of(engine));
-  Scoring scoring(engine, journal, evaluation);
   const auto start = std::chrono::steady_clock::now();
-  const auto seconds = [&] { return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count(); };
-  std::size_t rows = 64;  // as many as take some seconds: large batches are faster, and this is how often we are heard
+  score(engine, runs, journal, options, progress, evaluation);
   for (Run& run : runs) {
-    const std::size_t count = run.examples.size();
-    for (std::size_t begin = 0, end = 0; begin < count; begin = end) {
-      end = std::min(begin + std::min(rows, options.rows_at_once), count);
-      const double before = seconds();
-      scoring.score(run, begin, end);
-      const double took = seconds() - before;
-      rows = took < 5 ? 2 * rows : took > 20 ? std::max<std::size_t>(1, rows / 2) : rows;
-      if (progress && !progress(run.task->name(), end, count)) throw Error(Code::cancelled, "interrupted");
-    }
+    count(run, journal);
     evaluation.tasks.push_back(std::move(run.result));
   }
-  evaluation.seconds = seconds();
+  evaluation.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   journal.remove();
   return evaluation;
 }

@@ -19,7 +19,7 @@ struct EvaluationOptions {
   std::size_t shots = 0;                // solved examples before each question
   std::uint64_t seed = 1234;            // draws them, as lm-evaluation-harness does
   std::filesystem::path journal = {};   // keeps finished rows until the end; a run that was killed goes on from it
-  std::size_t rows_at_once = 512;       // scored together at most, fewer where that takes long; lost by a kill
+  std::size_t rows_at_once = 64;        // that a thread scores together at most, fewer where that takes long
 };
 
 struct Item {
@@ -52,8 +52,8 @@ struct Evaluation {
 };
 
 // `library`: the tasks that `options.tasks` may name. Reads and checks all rows before anything is computed. `progress`
-// hears the task, its rows done and all of them, and returns false to stop with cancelled. Throws usage for an unknown
-// task, not_found where a task has no data, bad_input naming file and row.
+// hears the task it is at, its rows done and all of them, and returns false to stop with cancelled. Throws usage for an
+// unknown task, not_found where a task has no data, bad_input naming file and row.
 Evaluation evaluate(
     engine::Engine& engine, const std::vector<Task>& library, const EvaluationOptions& options,
     const std::function<bool(const std::string& task, std::size_t done, std::size_t of)>& progress = {});

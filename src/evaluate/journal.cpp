@@ -47,14 +47,14 @@ Journal::~Journal() {
   if (file_ >= 0) ::close(file_);
 }
 
-const std::vector<double>* Journal::find(std::uint64_t row) const {
+const std::vector<double>* Journal::find(std::uint64_t row, std::size_t choices) const {
   const auto at = rows_.find(row);
-  return at == rows_.end() ? nullptr : &at->second;
+  return at == rows_.end() || at->second.size() != choices ? nullptr : &at->second;
 }
 
-void Journal::add(std::uint64_t row, const std::vector<double>& loglikelihoods) {
-  if (file_ < 0) return;
-  waiting_ += Row{{"row", row}, {"loglikelihood", loglikelihoods}}.dump() + "\n";
+void Journal::add(std::uint64_t row, std::vector<double> loglikelihoods) {
+  if (file_ >= 0) waiting_ += Row{{"row", row}, {"loglikelihood", loglikelihoods}}.dump() + "\n";
+  rows_[row] = std::move(loglikelihoods);
 }
 
 void Journal::flush() {

@@ -17,14 +17,15 @@ std::uint64_t fingerprint(std::string_view text, std::uint64_t start = 0xcbf29ce
 // under the fingerprint of its text. A half-written last line, or a file of another subject, counts for nothing.
 class Journal {
  public:
-  // Opens or starts the file; an empty path keeps nothing. Throws io.
+  // Opens or starts the file; an empty path keeps rows in memory alone. Throws io.
   Journal(std::filesystem::path path, const std::string& subject);
   ~Journal();
   Journal(const Journal&) = delete;
   Journal& operator=(const Journal&) = delete;
 
-  const std::vector<double>* find(std::uint64_t row) const;
-  void add(std::uint64_t row, const std::vector<double>& loglikelihoods);
+  // Null where there is none of so many choices.
+  const std::vector<double>* find(std::uint64_t row, std::size_t choices) const;
+  void add(std::uint64_t row, std::vector<double> loglikelihoods);
   void flush();   // what was added is in the file's hands
   void remove();  // the run is complete
   std::size_t kept() const noexcept { return rows_.size(); }

@@ -57,6 +57,13 @@ std::vector<Group> groups_of_all_kinds() {
       {{context + tokens(4, 2), 20}, {tokens(9, 8), 5}, {context + tokens(40, 2), 21}},
       {},
       {{tokens(2, 9), 1}},
+      // a tree: each begins as another, is another's beginning, or is scored from where others are not
+      {{context + tokens(6, 2) + tokens(3, 3), 20},
+       {context + tokens(2, 4), 20},
+       {context + tokens(6, 2), 20},
+       {context + tokens(6, 2) + tokens(3, 4), 24},
+       {context + tokens(3, 2) + tokens(5, 5), 20},
+       {context + tokens(6, 2) + tokens(2, 4), 20}},
   };
   for (Token i = 0; i < 40; ++i)
     groups.push_back({{tokens(13, i) + tokens(Token(1 + i % 7), 2), 13}, {tokens(13, i) + tokens(3, 5), 13}});
@@ -70,10 +77,10 @@ TEST(Score, BatchedAsByItself) {
     const auto engine = tiny(name);
     const auto groups = groups_of_all_kinds();
     std::size_t heard = 0;
-    const auto results = score(*engine, groups, [&](std::size_t done) {
+    const auto results = score(*engine, groups, {.progress = [&](std::size_t done) {
       heard = done;
       return true;
-    });
+    }});
     EXPECT_EQ(heard, groups.size());
     ASSERT_EQ(results.size(), groups.size());
     for (std::size_t i = 0; i < groups.size(); ++i) {
@@ -102,17 +109,31 @@ TEST(Score, ThreadsAgreeAndTheCallerHears) {
     const auto engine = tiny("llama-dense", threads);
     const auto caller = std::this_thread::get_id();
     std::size_t heard = 0;
-    const auto results = score(*engine, groups, [&](std::size_t done) {
-      EXPECT_EQ(std::this_thread::get_id(), caller);
-      EXPECT_GE(done, heard);
-      heard = done;
-      return true;
-    });
+    std::vector<std::vector<Likelihood>> came(groups.size());
+    const auto results = score(*engine, groups,
+                               {.progress =
+                                    [&](std::size_t done) {
+                                      EXPECT_EQ(std::this_thread::get_id(), caller);
+                                      EXPECT_GE(done, heard);
+                                      heard = done;
+                                      return true;
+                                    },
+                                .finished =
+                                    [&](std::size_t first, std::span<const std::vector<Likelihood>> some) {
+                                      for (std::size_t i = 0; i < some.size(); ++i) {
+                                        EXPECT_TRUE(came[first + i].empty());
+                                        came[first + i] = some[i];
+                                      }
+                                    }});
     EXPECT_EQ(heard, groups.size());
+    for (std::size_t i = 0; i < groups.size(); ++i) {
+      ASSERT_EQ(came[i].size(), 2u);
+      EXPECT_EQ(came[i][1].log, results[i][1].log);
+    }
     if (threads == 1) alone = results;
     for (std::size_t i = 0; i < groups.size(); ++i)
       for (std::size_t j = 0; j < 2; ++j) EXPECT_NEAR(results[i][j].log, alone[i][j].log, 1e-3) << threads << " " << i;
-    EXPECT_THROW(score(*engine, groups, [](std::size_t) { return false; }), Error);
+    EXPECT_THROW(score(*engine, groups, {.progress = [](std::size_t) { return false; }}), Error);
     std::vector<Group> wrong = groups;
     wrong.back()[1].tokens.back() = 128;  // beyond the vocabulary, found by whoever scores it
     EXPECT_THROW(score(*engine, wrong), Error);
@@ -128,7 +149,8 @@ TEST(Score, NobodyGoesOnWhereAnotherHasFailed) {
   const auto engine = tiny("llama-dense");
   std::size_t farthest = 0;
   for (int i = 0; i < 8; ++i)
-    EXPECT_THROW(score(*engine, groups, [&](std::size_t done) { return farthest = std::max(farthest, done), true; }),
+    EXPECT_THROW(score(*engine, groups,
+                       {.progress = [&](std::size_t done) { return farthest = std::max(farthest, done), true; }}),
                  Error);
   EXPECT_LT(farthest, groups.size() / 2);
 }
@@ -171,7 +193,7 @@ TEST(Score, NamesWhatCannotBeScored) {
   EXPECT_EQ(code({{1, -1, 2}, 2}), Code::bad_input);
   const std::vector<Group> fine{{{tokens(65, 1), 4}}};
   EXPECT_EQ(score(*engine, fine).size(), 1u);
-  EXPECT_THROW(score(*engine, fine, [](std::size_t) { return false; }), Error);
+  EXPECT_THROW(score(*engine, fine, {.progress = [](std::size_t) { return false; }}), Error);
 }
 
 }  // namespace

@@ -24,10 +24,11 @@ TEST(Journal, KeepsWholeLinesOfItsOwnSubject) {
   {
     Journal journal(path, "model a");
     EXPECT_EQ(journal.kept(), 2u);
-    ASSERT_NE(journal.find(7), nullptr);
-    EXPECT_EQ(*journal.find(7), (std::vector<double>{-1.5, -2}));
-    EXPECT_NE(journal.find(std::uint64_t(-1)), nullptr);
-    EXPECT_EQ(journal.find(9), nullptr);
+    ASSERT_NE(journal.find(7, 2), nullptr);
+    EXPECT_EQ(*journal.find(7, 2), (std::vector<double>{-1.5, -2}));
+    EXPECT_NE(journal.find(std::uint64_t(-1), 1), nullptr);
+    EXPECT_EQ(journal.find(7, 3), nullptr);  // of so many choices there is none
+    EXPECT_EQ(journal.find(9, 2), nullptr);
     journal.add(9, {-6});
     journal.flush();
   }
@@ -46,6 +47,7 @@ TEST(Journal, ForeignFilesAndNone) {
   Journal none({}, "s");
   none.add(1, {2});
   none.flush();
+  ASSERT_NE(none.find(1, 1), nullptr);
   EXPECT_THROW(Journal(folder.path() / "nowhere" / "x.part", "s"), Error);
 }
 
