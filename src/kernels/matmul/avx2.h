@@ -142,6 +142,15 @@ struct Place {
   }
 };
 
+inline __m256i round_bytes(const float* x, __m256 inverse) {
+  const __m256i mixed = _mm256_packs_epi16(round_words(x, inverse), round_words(x + 16, inverse));
+  return _mm256_permutevar8x32_epi32(mixed, _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7));
+}
+
+inline __m256i sums_of_fours(__m256i bytes) {
+  return _mm256_madd_epi16(_mm256_maddubs_epi16(_mm256_set1_epi8(1), bytes), _mm256_set1_epi16(1));
+}
+
 // 32 columns as int8, 127 the largest magnitude; and the sums of both halves.
 struct RoundedGroup {
   __m256i bytes;
@@ -149,11 +158,9 @@ struct RoundedGroup {
   int low, high;
   explicit RoundedGroup(const float* x) {
     const Scale by(x, 32, 127);
-    const __m256 inverse = _mm256_set1_ps(by.inverse);
-    const __m256i mixed = _mm256_packs_epi16(round_words(x, inverse), round_words(x + 16, inverse));
-    bytes = _mm256_permutevar8x32_epi32(mixed, _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7));
+    bytes = round_bytes(x, _mm256_set1_ps(by.inverse));
     scale = by.scale;
-    __m256i sum = _mm256_madd_epi16(_mm256_maddubs_epi16(_mm256_set1_epi8(1), bytes), _mm256_set1_epi16(1));
+    __m256i sum = sums_of_fours(bytes);
     sum = _mm256_hadd_epi32(sum, sum);
     sum = _mm256_hadd_epi32(sum, sum);
     low = _mm256_extract_epi32(sum, 0);
@@ -176,35 +183,50 @@ inline void pack_bytes_group(const float* x, const Int8Rows& rows, std::size_t t
   rows.scales(token)[group] = rounded.scale;
 }
 
-// The same 32 columns of four tokens.
-inline void store(const RoundedGroup (&four)[4], ByteQuads::Group& to) {
-  const __m256i low01 = _mm256_unpacklo_epi32(four[0].bytes, four[1].bytes);
-  const __m256i low23 = _mm256_unpacklo_epi32(four[2].bytes, four[3].bytes);
-  const __m256i high01 = _mm256_unpackhi_epi32(four[0].bytes, four[1].bytes);
-  const __m256i high23 = _mm256_unpackhi_epi32(four[2].bytes, four[3].bytes);
+// The largest magnitudes of four times 32 numbers.
+inline __m128 four_magnitudes(const float* const (&x)[4]) {
+  __m256 largest[4];
+  for (std::size_t t = 0; t < 4; ++t) {
+    const auto at = [&](std::size_t i) { return Avx2::abs(_mm256_loadu_ps(x[t] + i)); };
+    largest[t] = Avx2::max(Avx2::max(at(0), at(8)), Avx2::max(at(16), at(24)));
+  }
+  const auto both = [](__m256 a, __m256 b) { return Avx2::max(_mm256_unpacklo_ps(a, b), _mm256_unpackhi_ps(a, b)); };
+  const __m256d a = _mm256_castps_pd(both(largest[0], largest[1])), b = _mm256_castps_pd(both(largest[2], largest[3]));
+  const __m256 all = Avx2::max(_mm256_castpd_ps(_mm256_unpacklo_pd(a, b)), _mm256_castpd_ps(_mm256_unpackhi_pd(a, b)));
+  return _mm_max_ps(_mm256_castps256_ps128(all), _mm256_extractf128_ps(all, 1));
+}
+
+// The same 32 columns of four tokens, each as RoundedGroup has them.
+inline void round_four(const float* const (&x)[4], ByteQuads::Group& to) {
+  const __m128 magnitudes = four_magnitudes(x), most = _mm_set1_ps(127);
+  const __m128 above = _mm_cmpgt_ps(magnitudes, _mm_set1_ps(1e-30f));
+  const __m128 scales = _mm_and_ps(above, _mm_div_ps(magnitudes, most));
+  alignas(16) float inverses[4];
+  _mm_store_ps(inverses, _mm_and_ps(above, _mm_div_ps(most, magnitudes)));
+  __m256i bytes[4], sums[4];
+  for (std::size_t t = 0; t < 4; ++t) {
+    bytes[t] = round_bytes(x[t], _mm256_broadcast_ss(inverses + t));
+    sums[t] = sums_of_fours(bytes[t]);
+  }
+  const __m256i halves = _mm256_hadd_epi32(_mm256_hadd_epi32(sums[0], sums[1]), _mm256_hadd_epi32(sums[2], sums[3]));
+  const __m128i low = _mm256_castsi256_si128(halves), high = _mm256_extracti128_si256(halves, 1);
+  const auto scaled = [&](__m128i sum) { return _mm_mul_ps(scales, _mm_cvtepi32_ps(sum)); };
+  _mm_storeu_ps(to.scales, scales);
+  _mm_storeu_ps(to.sums32, scaled(_mm_add_epi32(low, high)));
+  _mm_storeu_ps(to.sums16[0], scaled(low));
+  _mm_storeu_ps(to.sums16[1], scaled(high));
+
+  const __m256i low01 = _mm256_unpacklo_epi32(bytes[0], bytes[1]), low23 = _mm256_unpacklo_epi32(bytes[2], bytes[3]);
+  const __m256i high01 = _mm256_unpackhi_epi32(bytes[0], bytes[1]), high23 = _mm256_unpackhi_epi32(bytes[2], bytes[3]);
   const __m256i steps[4] = {_mm256_unpacklo_epi64(low01, low23), _mm256_unpackhi_epi64(low01, low23),
                             _mm256_unpacklo_epi64(high01, high23), _mm256_unpackhi_epi64(high01, high23)};
   for (std::size_t s = 0; s < 4; ++s) {  // steps s and s + 4
     _mm_storeu_si128(reinterpret_cast<__m128i*>(to.values[s]), _mm256_castsi256_si128(steps[s]));
     _mm_storeu_si128(reinterpret_cast<__m128i*>(to.values[s + 4]), _mm256_extracti128_si256(steps[s], 1));
   }
-  for (std::size_t t = 0; t < 4; ++t) {
-    to.scales[t] = four[t].scale;
-    to.sums32[t] = four[t].sum32();
-    for (int half = 0; half < 2; ++half) to.sums16[half][t] = four[t].sum16(half);
-  }
 }
 
-// Tokens [token, token + 4), or up to `end`, of which the last is then repeated. `prepare(t, column)` says where 32
-// columns of token + t are.
-template <class Prepare>
-void pack_quad(const Activations& input, const ByteQuads& quads, std::size_t token, Prepare&& prepare) {
-  for (std::size_t column = 0; column < input.columns; column += 32)
-    store({RoundedGroup(prepare(std::size_t{0}, column)), RoundedGroup(prepare(std::size_t{1}, column)),
-           RoundedGroup(prepare(std::size_t{2}, column)), RoundedGroup(prepare(std::size_t{3}, column))},
-          quads.groups(token)[column / 32]);
-}
-
+// Tokens [token, token + 4), or up to `end`, of which the last is then repeated.
 struct FourRows {
   const float* x[4];
   FourRows(const Activations& input, std::size_t token, std::size_t end) {
@@ -214,14 +236,16 @@ struct FourRows {
 
 inline void pack_byte_quad(const Activations& input, const ByteQuads& quads, std::size_t token, std::size_t end) {
   const FourRows rows(input, token, end);
-  pack_quad(input, quads, token, [&](std::size_t t, std::size_t column) { return rows.x[t] + column; });
+  for (std::size_t column = 0; column < input.columns; column += 32)
+    round_four({rows.x[0] + column, rows.x[1] + column, rows.x[2] + column, rows.x[3] + column},
+               quads.groups(token)[column / 32]);
 }
 
-// Moves those of 32 values whose bits are set to the list, where columns from `start` on may be of the same 32.
-// `column`: of the first. `room`: how many more the token may keep. In the order of columns, whichever token has them:
-// sums do not depend on who stands beside.
+// Moves those of 32 values whose bits are set to the list, where columns from `start` on may be of the same 32; and
+// adds them to the sums of both halves. `column`: of the first. `room`: how many more the token may keep. In the order
+// of columns, whichever token has them: sums do not depend on who stands beside.
 inline void set_aside(float* x, unsigned bits, std::size_t column, FineQuads::List& list, std::size_t start,
-                      std::size_t& room, std::size_t t) {
+                      std::size_t& room, std::size_t t, float (&sums)[2][4]) {
   set_aside(x, bits, room, [&](std::size_t at, float value) {
     std::size_t i = start;
     while (i < list.count && list.far[i].column < column + at) ++i;
@@ -230,6 +254,7 @@ inline void set_aside(float* x, unsigned bits, std::size_t column, FineQuads::Li
       list.far[i] = {static_cast<std::uint32_t>(column + at), {}};
     }
     list.far[i].value[t] = value;
+    sums[at / 16][t] += value;
   });
 }
 
@@ -237,22 +262,34 @@ inline void pack_fine_quad(const Activations& input, const FineQuads& quads, std
   const FourRows rows(input, token, end);
   float limits[4];
   for (std::size_t t = 0; t < 4; ++t) limits[t] = far_above(rows.x[t], input.columns);
-  alignas(32) float rest[4][32];
-  std::size_t room[4], start = 0;
-  pack_quad(input, quads, token, [&](std::size_t t, std::size_t column) -> const float* {
-    const float* const x = rows.x[t] + column;
+  std::size_t room[4];
+  for (std::size_t column = 0; column < input.columns; column += 32) {
     FineQuads::List& list = quads.list(token, column);
     if (column % FineQuads::chunk == 0) {
-      room[t] = FineQuads::most;
-      if (t == 0) list.count = 0;
+      list.count = 0;
+      for (std::size_t& left : room) left = FineQuads::most;
     }
-    if (t == 0) start = list.count;
-    const unsigned far = larger(x, limits[t]);
-    if (far == 0) return x;
-    __builtin_memcpy(rest[t], x, sizeof rest[t]);
-    set_aside(rest[t], far, column % FineQuads::chunk, list, start, room[t], t);
-    return rest[t];
-  });
+    alignas(32) float rest[4][32];
+    const float* x[4];
+    float far_sums[2][4] = {};
+    const std::size_t start = list.count;
+    for (std::size_t t = 0; t < 4; ++t) {
+      x[t] = rows.x[t] + column;
+      const unsigned far = larger(x[t], limits[t]);
+      if (far == 0) continue;
+      __builtin_memcpy(rest[t], x[t], sizeof rest[t]);
+      set_aside(rest[t], far, column % FineQuads::chunk, list, start, room[t], t, far_sums);
+      x[t] = rest[t];
+    }
+    ByteQuads::Group& to = quads.groups(token)[column / 32];
+    round_four(x, to);
+    if (list.count == start) continue;
+    // What is far meets constants as all else does.
+    for (std::size_t t = 0; t < 4; ++t) {
+      to.sums32[t] += far_sums[0][t] + far_sums[1][t];
+      for (std::size_t half = 0; half < 2; ++half) to.sums16[half][t] += far_sums[half][t];
+    }
+  }
 }
 
 inline void pack_bytes(const float* x, std::size_t columns, const Int8Rows& rows, std::size_t token) {

@@ -109,16 +109,27 @@ inline void transpose(__m256i (&v)[8], void* to, std::size_t apart) {
 }
 
 // Bytes of weights: for each 32 columns the codes [8 steps][2 panels][8 rows][4 columns], then scales and constants
-// [groups of columns][2 panels][8 rows].
+// [groups of columns][2 panels][8 rows], in units of which each row has its own. Scales are words, twice each: they
+// multiply sums of products as these leave 16 bits, which costs what adding them up would. 15 bits of a row's largest,
+// fewer where codes are larger, so that sums fit in 32.
 template <std::size_t group>
 struct BytePanels {
   static constexpr std::size_t chunk = 1024, parts = 32 / group;
   struct Step {
     std::uint8_t codes[8][panels][panel_step];
-    float scales[parts][panels][panel_rows], constants[parts][panels][panel_rows];
+    std::int16_t factors[parts][panels][panel_rows][2];
+    float constants[parts][panels][panel_rows];
   };
   alignas(64) Step steps[chunk / 32];
+  alignas(64) float units[panels][panel_rows];
   alignas(64) float row_scales[panel_rows][chunk / group + 8], row_constants[panel_rows][chunk / group + 8];
+  alignas(64) float scales[chunk / group][panel_rows];  // of one panel, in columns
+
+  template <class F>
+  static constexpr int most_factor = [] {
+    constexpr int fits = 0x7fffffff / (F::most * 127 * 32);
+    return fits < 0x7fff ? fits : 0x7fff;
+  }();
 
   template <class F>
   void unpack(const Source& from) {
@@ -128,27 +139,49 @@ struct BytePanels {
       for (std::size_t i = 0; i < panel_rows; ++i)
         expand<F>(reinterpret_cast<const typename F::Block*>(from.at(panel * panel_rows + i)),
                   from.columns / F::Block::weights, row_scales[i], row_constants[i]);
-      for (std::size_t g = 0; g < count * parts; g += 8) {
-        __m256 scale[panel_rows], constant[panel_rows];
-        for (std::size_t i = 0; i < panel_rows; ++i) scale[i] = _mm256_loadu_ps(row_scales[i] + g);
-        Avx2::transpose(scale);
-        if constexpr (F::minimum) {
-          for (std::size_t i = 0; i < panel_rows; ++i) constant[i] = _mm256_loadu_ps(row_constants[i] + g);
-          Avx2::transpose(constant);
-        }
-        for (std::size_t k = 0; k < 8 && g + k < count * parts; ++k) {
-          Step& step = steps[(g + k) / parts];
-          if constexpr (!F::minimum) constant[k] = _mm256_mul_ps(scale[k], _mm256_set1_ps(-F::offset));
-          _mm256_store_ps(step.scales[(g + k) % parts][panel], scale[k]);
-          _mm256_store_ps(step.constants[(g + k) % parts][panel], constant[k]);
-        }
-      }
+      unpack_scales<F>(panel, count * parts);
       for (std::size_t s = 0; s < count; ++s) {
         __m256i v[panel_rows];
         for (std::size_t i = 0; i < panel_rows; ++i) v[i] = F::codes(from.at(panel * panel_rows + i), s);
         transpose(v, steps[s].codes[0][panel], sizeof steps[s].codes[0]);
       }
     }
+  }
+
+  template <class F>
+  void unpack_scales(std::size_t panel, std::size_t groups) {
+    // Calls use(group, values of eight rows).
+    const auto by_group = [&](const float(*rows)[chunk / group + 8], auto use) {
+      for (std::size_t g = 0; g < groups; g += 8) {
+        __m256 v[panel_rows];
+        for (std::size_t i = 0; i < panel_rows; ++i) v[i] = _mm256_loadu_ps(rows[i] + g);
+        Avx2::transpose(v);
+        for (std::size_t k = 0; k < 8 && g + k < groups; ++k) use(g + k, v[k]);
+      }
+    };
+    __m256 largest = _mm256_setzero_ps();
+    by_group(row_scales, [&](std::size_t g, __m256 scale) {
+      _mm256_store_ps(scales[g], scale);
+      largest = Avx2::max(largest, Avx2::abs(scale));
+    });
+    // Rows without a scale may have constants still.
+    const __m256 above = _mm256_cmp_ps(largest, _mm256_set1_ps(1e-30f), _CMP_GT_OQ);
+    const __m256 most = _mm256_set1_ps(float{most_factor<F>}), one = _mm256_set1_ps(1);
+    const __m256 per_unit = _mm256_blendv_ps(one, _mm256_div_ps(most, largest), above);
+    _mm256_store_ps(units[panel], _mm256_blendv_ps(one, _mm256_div_ps(largest, most), above));
+    for (std::size_t g = 0; g < groups; ++g) {
+      const __m256 scale = _mm256_mul_ps(_mm256_load_ps(scales[g]), per_unit);
+      const __m256i factor = _mm256_cvtps_epi32(scale);
+      Step& step = steps[g / parts];
+      _mm256_store_si256(reinterpret_cast<__m256i*>(step.factors[g % parts][panel]),
+                         _mm256_blend_epi16(factor, _mm256_slli_epi32(factor, 16), 0xaa));
+      if constexpr (!F::minimum)
+        _mm256_store_ps(step.constants[g % parts][panel], _mm256_mul_ps(scale, _mm256_set1_ps(-F::offset)));
+    }
+    if constexpr (F::minimum)
+      by_group(row_constants, [&](std::size_t g, __m256 constant) {
+        _mm256_store_ps(steps[g / parts].constants[g % parts][panel], _mm256_mul_ps(constant, per_unit));
+      });
   }
 };
 
@@ -160,9 +193,8 @@ struct ByteSums {
   // Adds the products of 32 columns.
   [[gnu::always_inline]] static inline void add(const typename BytePanels<group>::Step& w, const ByteQuads::Group& x,
                                                 __m256 (&totals)[T][panels]) {
-    const __m256i ones = _mm256_set1_epi16(1);
+    __m256i dots[T][panels];
     unroll<parts>(HEARTH_UNROLL(part) {
-      __m256i dots[T][panels];
       unroll<8 / parts / steps>(HEARTH_UNROLL(few) {
         __m256i words[T][panels];
         unroll<steps>(HEARTH_UNROLL(s) {
@@ -176,25 +208,38 @@ struct ByteSums {
             words[t][1] = s == 0 ? pb : in_turn(_mm256_add_epi16(words[t][1], pb));
           });
         });
-        unroll<T>(HEARTH_UNROLL(t) {
-          unroll<panels>(HEARTH_UNROLL(p) {
-            const __m256i sum = _mm256_madd_epi16(words[t][p], ones);
-            dots[t][p] = few == 0 ? sum : _mm256_add_epi32(dots[t][p], sum);
+        unroll<panels>(HEARTH_UNROLL(p) {
+          const __m256i factor = _mm256_load_si256(reinterpret_cast<const __m256i*>(w.factors[part][p]));
+          unroll<T>(HEARTH_UNROLL(t) {
+            const __m256i sum = _mm256_madd_epi16(words[t][p], factor);
+            dots[t][p] = part == 0 && few == 0 ? sum : _mm256_add_epi32(dots[t][p], sum);
           });
         });
       });
-      const float* const sums = group == 32 ? x.sums32 : x.sums16[part];
-      unroll<panels>(HEARTH_UNROLL(p) {
-        const __m256 scale = _mm256_load_ps(w.scales[part][p]), constant = _mm256_load_ps(w.constants[part][p]);
-        unroll<T>(HEARTH_UNROLL(t) {
-          const __m256 by = _mm256_mul_ps(scale, _mm256_broadcast_ss(x.scales + t));
-          totals[t][p] = _mm256_fmadd_ps(constant, _mm256_broadcast_ss(sums + t), totals[t][p]);
-          totals[t][p] = _mm256_fmadd_ps(_mm256_cvtepi32_ps(dots[t][p]), by, totals[t][p]);
+      unroll<T>(HEARTH_UNROLL(t) {
+        const __m256 sum = _mm256_broadcast_ss((group == 32 ? x.sums32 : x.sums16[part]) + t);
+        unroll<panels>(HEARTH_UNROLL(p) {
+          totals[t][p] = _mm256_fmadd_ps(_mm256_load_ps(w.constants[part][p]), sum, totals[t][p]);
         });
       });
     });
+    unroll<T>(HEARTH_UNROLL(t) {
+      const __m256 scale = _mm256_broadcast_ss(x.scales + t);
+      unroll<panels>(
+          HEARTH_UNROLL(p) { totals[t][p] = _mm256_fmadd_ps(_mm256_cvtepi32_ps(dots[t][p]), scale, totals[t][p]); });
+    });
   }
 };
+
+template <std::size_t group, int T>
+[[gnu::always_inline]] inline void write_bytes_tile(const ProductPiece& piece, const Source& from, std::size_t token,
+                                                    const BytePanels<group>& weights, __m256 (&totals)[T][panels]) {
+  unroll<panels>(HEARTH_UNROLL(p) {
+    const __m256 unit = _mm256_load_ps(weights.units[p]);
+    unroll<T>(HEARTH_UNROLL(t) { totals[t][p] = _mm256_mul_ps(totals[t][p], unit); });
+  });
+  write_tile<T>(piece, from, token, totals);
+}
 
 template <std::size_t group, int most_steps, int T>
 struct ByteTile {
@@ -206,17 +251,21 @@ struct ByteTile {
     unroll<T>(HEARTH_UNROLL(t) { totals[t][0] = totals[t][1] = _mm256_setzero_ps(); });
     for (const auto* const end = w + from.columns / 32; w != end; ++w, ++x)
       ByteSums<group, most_steps, T>::add(*w, *x, totals);
-    write_tile<T>(piece, from, token, totals);
+    write_bytes_tile(piece, from, token, weights, totals);
   }
 };
 
-// The same, and what was set aside: weights of single columns, as floats.
+// The same, and what was set aside: weights of single columns, as floats. Their constants were counted with the
+// others'.
 template <std::size_t group, int most_steps, int T>
 struct FineTile {
   static_assert(BytePanels<group>::chunk == FineQuads::chunk);
+  static constexpr int none = static_cast<int>(0x80808000);  // for a shuffle: nothing in three bytes
 
   static void run(std::size_t token, const ProductPiece& piece, const Source& from, const BytePanels<group>& weights) {
     const FineQuads in(piece.input->packed[static_cast<std::size_t>(Form::fine_quads)], piece.input->columns);
+    const __m256i first_of_fours =
+        _mm256_set_epi32(none | 12, none | 8, none | 4, none, none | 12, none | 8, none | 4, none);
     __m256 totals[T][panels];
     unroll<T>(HEARTH_UNROLL(t) { totals[t][0] = totals[t][1] = _mm256_setzero_ps(); });
     const auto* x = in.groups(token) + from.first / 32;
@@ -226,18 +275,17 @@ struct FineTile {
     for (const auto* far = list.far; far != list.far + list.count; ++far) {
       const std::size_t column = far->column, part = column % 32 / group;
       const auto& step = weights.steps[column / 32];
-      const __m128i shift = _mm_cvtsi32_si128(static_cast<int>(column % 4 * 8));
+      const __m256i pick = _mm256_add_epi32(_mm256_set1_epi32(static_cast<int>(column % 4)), first_of_fours);
       unroll<panels>(HEARTH_UNROLL(p) {
         const __m256i codes = _mm256_load_si256(reinterpret_cast<const __m256i*>(step.codes[column % 32 / 4][p]));
-        const __m256i code = _mm256_and_si256(_mm256_srl_epi32(codes, shift), _mm256_set1_epi32(0xff));
-        const __m256 weight = _mm256_fmadd_ps(_mm256_cvtepi32_ps(code), _mm256_load_ps(step.scales[part][p]),
-                                              _mm256_load_ps(step.constants[part][p]));
+        const __m256i factor = _mm256_load_si256(reinterpret_cast<const __m256i*>(step.factors[part][p]));
+        const __m256 weight = _mm256_cvtepi32_ps(_mm256_madd_epi16(_mm256_shuffle_epi8(codes, pick), factor));
         unroll<T>(HEARTH_UNROLL(t) {
           totals[t][p] = _mm256_fmadd_ps(weight, _mm256_broadcast_ss(far->value + t), totals[t][p]);
         });
       });
     }
-    write_tile<T>(piece, from, token, totals);
+    write_bytes_tile(piece, from, token, weights, totals);
   }
 };
 
@@ -249,7 +297,7 @@ constexpr int steps_that_fit = F::most <= 15   ? 8
 
 // Words [columns / 2][2 panels][8 rows][2 columns], scales [256 columns][2 panels][8 rows].
 struct WordPanels {
-  static constexpr std::size_t chunk = 512, groups = chunk / group_columns;
+  static constexpr std::size_t chunk = 2048, groups = chunk / group_columns;
   static constexpr float most = 4096;
   alignas(64) std::int16_t words[chunk / 2][panels][panel_rows * 2];
   alignas(64) float scales[groups][panels][panel_rows];
