@@ -251,7 +251,7 @@ see the same neighbours; a ratio above 1 is ours ahead. Each peer runs with the 
 `pp512`: a prompt of 512 tokens; `tg64`: 64 tokens generated one by one; `@ d2048`: with 2048 in the cache. 1B: random weights, in the
 shape of a Llama (16 layers, width 2048, vocabulary 49152). Seconds are of a whole short run, from start to end.
 
-{cpu}, {threads} threads, {date}.
+{cpu}, {threads} threads, {date}.{note}
 """
 
 
@@ -267,6 +267,7 @@ def main():
     parser.add_argument("--formats", default=",".join(FORMATS))
     parser.add_argument("--keep", action="store_true", help="leave the random models where they are")
     parser.add_argument("--out", type=pathlib.Path, default=ROOT / "bench/README.md")
+    parser.add_argument("--note", default="", help="what else there is to know of these figures")
     parser.add_argument("--fresh", action="store_true", help="forget what an earlier run measured")
     parser.add_argument("--build", action="store_true", help="build the peers and end")
     parser.add_argument("--jobs", type=int, default=2, help="compilers at once, for the peers")
@@ -285,7 +286,8 @@ def main():
 
     def write():
         cpu = next((line.split(": ")[1].strip() for line in open("/proc/cpuinfo") if line.startswith("model name")), "unknown processor")
-        lines = [HEADER.format(rounds=options.rounds, cpu=cpu, threads=options.threads, date=time.strftime("%Y-%m-%d"))]
+        lines = [HEADER.format(rounds=options.rounds, cpu=cpu, threads=options.threads, date=time.strftime("%Y-%m-%d"),
+                               note=f" {options.note}" if options.note else "")]
         for level in levels:
             title = "AVX2" if level == "avx2" else "AVX-512"
             lines += [f"## {title}" + ("" if "native" in levels else " (all that this processor has)"), "", *table(speeds[level], names), ""]
