@@ -220,6 +220,7 @@ std::vector<std::vector<Likelihood>> score(Engine& engine, std::span<const Group
   if (engine.model().is_encoder())
     throw Error(Code::unsupported, "the model is an encoder and predicts no tokens",
                 engine.model().file().metadata().origin());
+  HEARTH_CHECK(options.groups_at_once > 0);
   check(groups, engine.context_length());
   std::size_t longest = 1;
   for (const Group& group : groups) longest = std::max(longest, longest_of(group));

@@ -21,7 +21,7 @@ struct Likelihood {
 };
 
 struct ScoreOptions {
-  std::size_t groups_at_once = 64;  // that a thread batches together at most, fewer where that takes long
+  std::size_t groups_at_once = 64;  // at least 1: that a thread batches together at most, fewer where that takes long
   // Hears on the calling thread how many groups are done; false stops with cancelled.
   std::function<bool(std::size_t done)> progress = {};
   // Gets results as they come, those of groups[first] and of some that follow; on any thread, one at a time.

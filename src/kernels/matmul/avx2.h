@@ -68,7 +68,7 @@ struct ByteQuads {
   std::size_t bytes(std::size_t tokens) const { return (tokens + 3) / 4 * record * sizeof(Group); }
 };
 
-// Bytes likewise, without outliers.
+// Bytes likewise, without outliers, which the sums count all the same.
 struct FineQuads : ByteQuads {
   static constexpr std::size_t chunk = 1024, most = chunk / far_share;  // columns that have a list
   struct Far {
