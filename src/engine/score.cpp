@@ -116,16 +116,16 @@ class Scorer {
     for (std::size_t round = 0; round < rounds; ++round) {
       for (std::size_t i = 0; i < groups.size(); ++i) {
         if (round >= groups[i].size()) continue;
-        const auto [of, kept, end] = walks[i].steps()[round];
-        caches_[i]->truncate(kept);
-        if (kept == end) continue;
-        const auto at =
-            add(*caches_[i], std::span(groups[i][of].tokens).subspan(kept, end - kept), model::Segment::Want::all);
-        for (std::size_t position = kept; position < end; ++position)
+        const auto& step = walks[i].steps()[round];
+        caches_[i]->truncate(step.kept);
+        if (step.kept == step.end) continue;
+        const auto at = add(*caches_[i], std::span(groups[i][step.of].tokens).subspan(step.kept, step.end - step.kept),
+                            model::Segment::Want::all);
+        for (std::size_t position = step.kept; position < step.end; ++position)
           walks[i].for_all_at(round, position, [&](std::size_t j) {
             const Continuation& one = groups[i][j];
             if (position + 1 >= one.from && position + 1 < one.tokens.size())
-              ask(at + position - kept, one.tokens[position + 1], results[i][j]);
+              ask(at + position - step.kept, one.tokens[position + 1], results[i][j]);
           });
       }
       run();
