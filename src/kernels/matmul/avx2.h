@@ -41,11 +41,12 @@ struct Avx2Product : Avx2 {
                                _mm256_set1_epi16(1));
     return _mm256_add_epi32(dot<F>(first, x), dot<F>(second, x + 32));
   }
-  // Sums of neighbours, of `a` in the lower half of each 128 bits, of `b` in the upper. `most` is the largest magnitude
-  // they have.
-  template <int most>
+  // `times` the sums of neighbours, of `a` in the lower half of each 128 bits, of `b` in the upper. `most` is the
+  // largest magnitude of a sum.
+  template <int most, int times = 1>
   static Bytes join(Bytes a, Bytes b) {
-    if constexpr (most <= 32767) return _mm256_madd_epi16(_mm256_packs_epi32(a, b), _mm256_set1_epi16(1));
+    if constexpr (most <= 32767) return _mm256_madd_epi16(_mm256_packs_epi32(a, b), _mm256_set1_epi16(times));
+    static_assert(most <= 32767 || times == 1);
     const __m256 x = _mm256_castsi256_ps(a), y = _mm256_castsi256_ps(b);
     return _mm256_add_epi32(_mm256_castps_si256(_mm256_shuffle_ps(x, y, 0x88)),
                             _mm256_castps_si256(_mm256_shuffle_ps(x, y, 0xdd)));
@@ -166,6 +167,7 @@ struct RoundedGroup {
     low = _mm256_extract_epi32(sum, 0);
     high = _mm256_extract_epi32(sum, 4);
   }
+  std::int16_t word(int half) const { return static_cast<std::int16_t>(4 * (half == 0 ? low : high)); }
   float sum16(int half) const { return scale * static_cast<float>(half == 0 ? low : high); }
   float sum32() const { return scale * static_cast<float>(low + high); }
 };
@@ -179,6 +181,8 @@ inline void pack_bytes_group(const float* x, const Int8Rows& rows, std::size_t t
       group / 8 * 16 + group % 8 / 4 * 4 + group % 4 / 2 * 8 + group % 2 * 2;  // 0-3, 8-11, 4-7, ...
   rows.sums<16>(token)[first] = rounded.sum16(0);
   rows.sums<16>(token)[first + 1] = rounded.sum16(1);
+  rows.words(token)[group * 2] = rounded.word(0);
+  rows.words(token)[group * 2 + 1] = rounded.word(1);
   rows.sums<32>(token)[group] = rounded.sum32();
   rows.scales(token)[group] = rounded.scale;
 }

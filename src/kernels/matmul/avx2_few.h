@@ -68,6 +68,46 @@ template <class I, class F, int T>
   });
 }
 
+// Formats of groups of 16 whose sums fit in words, so that scales are multiplied as integers.
+template <class F>
+constexpr bool is_narrow = requires(const typename F::Block* block) {
+  F::words(block);
+};
+
+// The same for these: all sixteen sums are words of one vector, in the order of columns.
+template <class I, class F, int T>
+[[gnu::always_inline]] inline void add_narrow(const std::byte* from, const Int8Rows& in, std::size_t token,
+                                              std::size_t group, __m256 (&total)[T]) {
+  constexpr int largest = F::most * 127 * F::times;
+  static_assert(16 * largest <= 32767 && (F::offset == 0 || F::offset * F::times == 4));
+  const WordScales scales = F::words(reinterpret_cast<const typename F::Block*>(from));
+  __m256i half[T], quarter[T];
+  unroll<4>(HEARTH_UNROLL(p) {
+    const Pair codes = pair_of_group<F>(from, p);
+    unroll<T>(HEARTH_UNROLL(t) {
+      const std::int8_t* const x = in.values(token + t) + group * group_columns + p * 64;
+      constexpr int times = p % 2 == 0 ? F::times : 1;
+      const __m256i first = I::template dot<F>(codes.first, x), second = I::template dot<F>(codes.second, x + 32);
+      const __m256i sums = I::template join<4 * largest, times>(first, second);
+      if constexpr (p % 2 == 0) {
+        quarter[t] = sums;
+      } else if constexpr (p == 1) {
+        half[t] = I::template join<8 * largest>(quarter[t], sums);
+      } else {
+        __m256i words = _mm256_packs_epi32(half[t], I::template join<8 * largest>(quarter[t], sums));
+        const __m256i activations =
+            _mm256_loadu_si256(reinterpret_cast<const __m256i*>(in.words(token + t) + group * 16));
+        if constexpr (F::offset != 0) words = _mm256_sub_epi16(words, activations);
+        __m256 products = _mm256_mul_ps(_mm256_cvtepi32_ps(_mm256_madd_epi16(words, scales.scale)), scales.unit);
+        if constexpr (F::minimum)
+          products = _mm256_fnmadd_ps(_mm256_cvtepi32_ps(_mm256_madd_epi16(activations, scales.minimum)),
+                                      scales.minimum_unit, products);
+        total[t] = _mm256_fmadd_ps(products, _mm256_loadu_ps(in.scales(token + t) + group * 8), total[t]);
+      }
+    });
+  });
+}
+
 // What is left of a row after its last whole group: blocks of 32, two by two.
 template <class I, class F, int T>
 [[gnu::always_inline]] inline void add_rest(const std::byte* row, std::size_t first, std::size_t columns,
@@ -122,7 +162,10 @@ template <class I, class F, int T>
     for (std::size_t group = 0; group < groups; ++group) {
       const std::byte* const from = row + group * packed_group;
       for (std::size_t line = 0; line < packed_group; line += 64) I::prefetch(from + line + ahead);
-      add_group<I, F, T>(from, in, token, group, total);
+      if constexpr (is_narrow<F>)
+        add_narrow<I, F, T>(from, in, token, group, total);
+      else
+        add_group<I, F, T>(from, in, token, group, total);
     }
     if constexpr (F::Block::weights == 32)
       if (groups * group_columns < columns) add_rest<I, F, T>(row, groups * group_columns, columns, in, token, total);

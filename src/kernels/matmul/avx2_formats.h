@@ -70,6 +70,13 @@ void expand(const typename F::Block* blocks, std::size_t count, float* scales, f
     }
 }
 
+// The same of formats whose codes have three bits or less: integers, and what one of them is worth. Such formats'
+// codes in pairs, or rather sums of them, are `times` too large.
+struct WordScales {
+  __m256i scale, minimum;
+  __m256 unit, minimum_unit;
+};
+
 // Blocks of 32: one a step, a scale before the codes.
 template <class B, int Offset, int Most, bool Signed = false>
 struct Blocks32 {
@@ -271,8 +278,9 @@ inline __m256i two_bits(__m256i codes, std::size_t quarter) {
 inline __m256i two_bits(const std::uint8_t* codes, std::size_t step) {
   return two_bits(load32(codes + step % 8 / 4 * 32), step % 4);
 }
-inline Pair two_bit_pair(const std::uint8_t* codes, std::size_t p) {
-  return {two_bits(both(codes, codes + 32), p), two_bits(both(codes + 16, codes + 48), p)};
+// 64 bytes hold the codes of 128 columns, and of the others: 32 times 16 of each, as pairs have them.
+inline Pair quarters(const std::uint8_t* codes) {
+  return {both(codes, codes + 32), both(codes + 16, codes + 48)};
 }
 
 struct Q2_K : Blocks256<tensor::Q2_K, 16, 0, 3, true> {
@@ -284,7 +292,21 @@ struct Q2_K : Blocks256<tensor::Q2_K, 16, 0, 3, true> {
             {scaled(high, 0, minimum), scaled(_mm_srli_si128(high, 8), 0, minimum)}};
   }
   static __m256i codes(const std::byte* row, std::size_t step) { return two_bits(at(row, step)->codes, step); }
-  static Pair pair(const std::byte* row, std::size_t p) { return two_bit_pair(at(row, 0)->codes, p); }
+  // Odd pairs stay where they are: four times their value. Sums of all others are brought to that.
+  static constexpr int times = 4;
+  static Pair pair(const std::byte* row, std::size_t p) {
+    const Pair all = quarters(at(row, 0)->codes);
+    const __m256i mask = _mm256_set1_epi8(p % 2 == 0 ? 0x03 : 0x0c);
+    return {_mm256_and_si256(shift_right(all.first, p / 2 * 4), mask),
+            _mm256_and_si256(shift_right(all.second, p / 2 * 4), mask)};
+  }
+  static WordScales words(const Block* block) {
+    const __m256i both = _mm256_cvtepu8_epi16(load16(block->scales));
+    const __m256 units = _mm256_mul_ps(_mm256_cvtph_ps(_mm_set1_epi32(static_cast<int>(load_word(&block->scale)))),
+                                       _mm256_set1_ps(0.25f));
+    return {_mm256_and_si256(both, _mm256_set1_epi16(15)), _mm256_srli_epi16(both, 4), _mm256_moveldup_ps(units),
+            _mm256_movehdup_ps(units)};
+  }
 };
 
 struct Q3_K : Blocks256<tensor::Q3_K, 16, 4, 7, false> {
@@ -302,9 +324,38 @@ struct Q3_K : Blocks256<tensor::Q3_K, 16, 4, 7, false> {
     const Block* const block = at(row, step);
     return _mm256_or_si256(two_bits(block->codes, step), where(load32(block->high), bit_mask(step), 4));
   }
+  static constexpr int times = 1;
   static Pair pair(const std::byte* row, std::size_t p) {
     const Block* const block = at(row, 0);
-    return with_bits(two_bit_pair(block->codes, p), block->high, p, 4);
+    const Pair low = quarters(block->codes);
+    return {joined(low.first, twice(block->high), p), joined(low.second, twice(block->high + 16), p)};
+  }
+  // For each of 16 combinations of four bits: the first and third at 4 and 64, the second and fourth.
+  alignas(16) static constexpr std::uint8_t spread_bits[2][16] = {
+      {0, 4, 0, 4, 64, 68, 64, 68, 0, 4, 0, 4, 64, 68, 64, 68},
+      {0, 0, 4, 4, 0, 0, 4, 4, 64, 64, 68, 68, 64, 64, 68, 68}};
+  // Codes of pairs p and p + 2 share a byte as nibbles. Bits p and p + 2 of `high` are theirs, four further up in its
+  // upper half.
+  static __m256i joined(__m256i low, __m256i high, std::size_t p) {
+    const __m256i bits = low_nibbles(_mm256_srlv_epi64(high, _mm256_setr_epi64x(0, 0, 4, 4)));
+    const __m256i spread = _mm256_shuffle_epi8(_mm256_broadcastsi128_si256(load16(spread_bits[p % 2])), bits);
+    const __m256i nibbles =
+        _mm256_or_si256(_mm256_and_si256(shift_right(low, p % 2 * 2), _mm256_set1_epi8(0x33)), spread);
+    return _mm256_and_si256(shift_right(nibbles, p / 2 * 4), _mm256_set1_epi8(7));
+  }
+  // Bytes 0 and 1 of each word: low bits at i % 8, high at 8 + i % 4.
+  static WordScales words(const Block* block) {
+    const __m256i packed = _mm256_broadcastsi128_si256(load16(block->codes + 62));  // two bytes before the scales
+    const __m256i low = _mm256_shuffle_epi8(
+        packed, _mm256_broadcastsi128_si256(_mm_setr_epi8(2, -1, 3, -1, 4, -1, 5, -1, 6, -1, 7, -1, 8, -1, 9, -1)));
+    const __m256i high = _mm256_shuffle_epi8(
+        packed,
+        _mm256_broadcastsi128_si256(_mm_setr_epi8(-1, 10, -1, 11, -1, 12, -1, 13, -1, 10, -1, 11, -1, 12, -1, 13)));
+    const __m256i four = low_nibbles(_mm256_srlv_epi64(low, _mm256_setr_epi64x(0, 0, 4, 4)));
+    const __m256i two =
+        _mm256_and_si256(_mm256_srlv_epi64(high, _mm256_setr_epi64x(4, 6, 8, 10)), _mm256_set1_epi16(0x30));
+    return {_mm256_sub_epi16(_mm256_or_si256(four, two), _mm256_set1_epi16(32)), _mm256_setzero_si256(),
+            _mm256_cvtph_ps(_mm_set1_epi16(static_cast<short>(block->scale))), _mm256_setzero_ps()};
   }
 };
 

@@ -17,22 +17,22 @@ constexpr std::size_t round_up(std::size_t count, std::size_t to) {
 // value = scale * code. What a product would read past the last column is zero.
 struct Int8Rows {
   std::byte* base;
-  std::size_t scales_at, starts_at, sums32_at, sums16_at, record;
+  std::size_t scales_at, words_at, sums32_at, sums16_at, record;
 
   Int8Rows(const std::byte* packed, std::size_t columns) : base(const_cast<std::byte*>(packed)) {
     const std::size_t groups = round_up(columns / 32, 16);
     scales_at = round_up(columns, group_columns);
-    starts_at = scales_at + groups * sizeof(float);
-    sums32_at = starts_at + groups * sizeof(std::int32_t);
+    words_at = scales_at + groups * sizeof(float);
+    sums32_at = words_at + groups * 2 * sizeof(std::int16_t);
     sums16_at = sums32_at + groups * sizeof(float);
     record = sums16_at + round_up(columns / 16, 16) * sizeof(float);
     if (record % 128 == 0) record += 64;  // rows should not meet in the same sets of a cache
   }
   std::int8_t* values(std::size_t token) const { return reinterpret_cast<std::int8_t*>(base + token * record); }
   float* scales(std::size_t token) const { return reinterpret_cast<float*>(base + token * record + scales_at); }
-  // -128 * the sum of 64 columns' codes: what a product with unsigned weights starts from
-  std::int32_t* starts(std::size_t token) const {
-    return reinterpret_cast<std::int32_t*>(base + token * record + starts_at);
+  // four times the sum of 16 columns' codes
+  std::int16_t* words(std::size_t token) const {
+    return reinterpret_cast<std::int16_t*>(base + token * record + words_at);
   }
   // scale * the sum of the codes of each `columns` columns
   template <std::size_t columns>
