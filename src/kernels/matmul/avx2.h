@@ -74,11 +74,11 @@ struct FineQuads : ByteQuads {
   static constexpr std::size_t chunk = 1024, most = chunk / far_share;  // columns that have a list
   struct Far {
     std::uint32_t column;  // from the chunk's first
-    float value[4];        // of each token; zero where it is not far
+    float value;
   };
   struct List {
-    std::size_t count;
-    Far far[most * 4];
+    std::size_t count[4];  // of each token
+    Far far[4][most];
   };
   std::size_t groups_of_bytes;
 
@@ -201,8 +201,8 @@ inline __m128 four_magnitudes(const float* const (&x)[4]) {
 }
 
 // The same 32 columns of four tokens, each as RoundedGroup has them.
-inline void round_four(const float* const (&x)[4], ByteQuads::Group& to) {
-  const __m128 magnitudes = four_magnitudes(x), most = _mm_set1_ps(127);
+inline void round_four(const float* const (&x)[4], __m128 magnitudes, ByteQuads::Group& to) {
+  const __m128 most = _mm_set1_ps(127);
   const __m128 above = _mm_cmpgt_ps(magnitudes, _mm_set1_ps(1e-30f));
   const __m128 scales = _mm_and_ps(above, _mm_div_ps(magnitudes, most));
   alignas(16) float inverses[4];
@@ -240,58 +240,49 @@ struct FourRows {
 
 inline void pack_byte_quad(const Activations& input, const ByteQuads& quads, std::size_t token, std::size_t end) {
   const FourRows rows(input, token, end);
-  for (std::size_t column = 0; column < input.columns; column += 32)
-    round_four({rows.x[0] + column, rows.x[1] + column, rows.x[2] + column, rows.x[3] + column},
-               quads.groups(token)[column / 32]);
-}
-
-// Moves those of 32 values whose bits are set to the list, where columns from `start` on may be of the same 32; and
-// adds them to the sums of both halves. `column`: of the first. `room`: how many more the token may keep. In the order
-// of columns, whichever token has them: sums do not depend on who stands beside.
-inline void set_aside(float* x, unsigned bits, std::size_t column, FineQuads::List& list, std::size_t start,
-                      std::size_t& room, std::size_t t, float (&sums)[2][4]) {
-  set_aside(x, bits, room, [&](std::size_t at, float value) {
-    std::size_t i = start;
-    while (i < list.count && list.far[i].column < column + at) ++i;
-    if (i == list.count || list.far[i].column != column + at) {
-      for (std::size_t j = list.count++; j > i; --j) list.far[j] = list.far[j - 1];
-      list.far[i] = {static_cast<std::uint32_t>(column + at), {}};
-    }
-    list.far[i].value[t] = value;
-    sums[at / 16][t] += value;
-  });
+  for (std::size_t column = 0; column < input.columns; column += 32) {
+    const float* const x[4] = {rows.x[0] + column, rows.x[1] + column, rows.x[2] + column, rows.x[3] + column};
+    round_four(x, four_magnitudes(x), quads.groups(token)[column / 32]);
+  }
 }
 
 inline void pack_fine_quad(const Activations& input, const FineQuads& quads, std::size_t token, std::size_t end) {
   const FourRows rows(input, token, end);
-  float limits[4];
+  alignas(16) float limits[4];
   for (std::size_t t = 0; t < 4; ++t) limits[t] = far_above(rows.x[t], input.columns);
   std::size_t room[4];
   for (std::size_t column = 0; column < input.columns; column += 32) {
     FineQuads::List& list = quads.list(token, column);
-    if (column % FineQuads::chunk == 0) {
-      list.count = 0;
-      for (std::size_t& left : room) left = FineQuads::most;
+    if (column % FineQuads::chunk == 0)
+      for (std::size_t t = 0; t < 4; ++t) {
+        list.count[t] = 0;
+        room[t] = FineQuads::most;
+      }
+    const float* x[4] = {rows.x[0] + column, rows.x[1] + column, rows.x[2] + column, rows.x[3] + column};
+    ByteQuads::Group& to = quads.groups(token)[column / 32];
+    const __m128 magnitudes = four_magnitudes(x);
+    const int some = _mm_movemask_ps(_mm_cmpgt_ps(magnitudes, _mm_load_ps(limits)));
+    if (some == 0) {
+      round_four(x, magnitudes, to);
+      continue;
     }
     alignas(32) float rest[4][32];
-    const float* x[4];
-    float far_sums[2][4] = {};
-    const std::size_t start = list.count;
+    float sums[2][4] = {};
     for (std::size_t t = 0; t < 4; ++t) {
-      x[t] = rows.x[t] + column;
-      const unsigned far = larger(x[t], limits[t]);
-      if (far == 0) continue;
+      const unsigned bits = (some >> t & 1) != 0 ? larger(x[t], limits[t]) : 0;
+      if (bits == 0) continue;
       __builtin_memcpy(rest[t], x[t], sizeof rest[t]);
-      set_aside(rest[t], far, column % FineQuads::chunk, list, start, room[t], t, far_sums);
+      set_aside(rest[t], bits, room[t], [&](std::size_t at, float value) {
+        list.far[t][list.count[t]++] = {static_cast<std::uint32_t>(column % FineQuads::chunk + at), value};
+        sums[at / 16][t] += value;
+      });
       x[t] = rest[t];
     }
-    ByteQuads::Group& to = quads.groups(token)[column / 32];
-    round_four(x, to);
-    if (list.count == start) continue;
+    round_four(x, four_magnitudes(x), to);
     // What is far meets constants as all else does.
     for (std::size_t t = 0; t < 4; ++t) {
-      to.sums32[t] += far_sums[0][t] + far_sums[1][t];
-      for (std::size_t half = 0; half < 2; ++half) to.sums16[half][t] += far_sums[half][t];
+      to.sums32[t] += sums[0][t] + sums[1][t];
+      for (std::size_t half = 0; half < 2; ++half) to.sums16[half][t] += sums[half][t];
     }
   }
 }

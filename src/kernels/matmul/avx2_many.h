@@ -82,11 +82,18 @@ template <int T>
                                               const __m256 (&sums)[T][panels]) {
   __m256 out[T][panels];
   unroll<T>(HEARTH_UNROLL(t) { unroll<panels>(HEARTH_UNROLL(p) { out[t][p] = sums[t][p]; }); });
-  if (from.rows == tile_rows && !piece.bias && !piece.accumulate) {
+  const auto store = [&](auto result) __attribute__((always_inline)) {
     float* const y = piece.output + token * piece.output_stride + from.row;
-    return unroll<T>(HEARTH_UNROLL(t) {
-      unroll<panels>(HEARTH_UNROLL(p) { Avx2::store(y + t * piece.output_stride + p * panel_rows, out[t][p]); });
+    unroll<T>(HEARTH_UNROLL(t) {
+      unroll<panels>(HEARTH_UNROLL(p) {
+        float* const to = y + t * piece.output_stride + p * panel_rows;
+        Avx2::store(to, result(to, out[t][p]));
+      });
     });
+  };
+  if (from.rows == tile_rows && !piece.bias) {
+    if (piece.accumulate) return store([](const float* to, __m256 v) { return Avx2::add(Avx2::load(to), v); });
+    return store([](const float*, __m256 v) { return v; });
   }
   for (std::size_t t = 0; t < T; ++t)
     for (std::size_t p = 0; p < panels && p * panel_rows < from.rows; ++p)
@@ -272,19 +279,20 @@ struct FineTile {
     for (std::size_t i = 0; i < from.columns / 32; ++i, ++x)
       ByteSums<group, most_steps, T>::add(weights.steps[i], *x, totals);
     const FineQuads::List& list = in.list(token, from.first);
-    for (const auto* far = list.far; far != list.far + list.count; ++far) {
-      const std::size_t column = far->column, part = column % 32 / group;
-      const auto& step = weights.steps[column / 32];
-      const __m256i pick = _mm256_add_epi32(_mm256_set1_epi32(static_cast<int>(column % 4)), first_of_fours);
-      unroll<panels>(HEARTH_UNROLL(p) {
-        const __m256i codes = _mm256_load_si256(reinterpret_cast<const __m256i*>(step.codes[column % 32 / 4][p]));
-        const __m256i factor = _mm256_load_si256(reinterpret_cast<const __m256i*>(step.factors[part][p]));
-        const __m256 weight = _mm256_cvtepi32_ps(_mm256_madd_epi16(_mm256_shuffle_epi8(codes, pick), factor));
-        unroll<T>(HEARTH_UNROLL(t) {
-          totals[t][p] = _mm256_fmadd_ps(weight, _mm256_broadcast_ss(far->value + t), totals[t][p]);
+    unroll<T>(HEARTH_UNROLL(t) {
+      for (const auto *one = list.far[t], *const end = one + list.count[t]; one != end; ++one) {
+        const std::size_t column = one->column, part = column % 32 / group;
+        const auto& step = weights.steps[column / 32];
+        const __m256i pick = _mm256_add_epi32(_mm256_set1_epi32(static_cast<int>(column % 4)), first_of_fours);
+        const __m256 value = _mm256_broadcast_ss(&one->value);
+        unroll<panels>(HEARTH_UNROLL(p) {
+          const __m256i codes = _mm256_load_si256(reinterpret_cast<const __m256i*>(step.codes[column % 32 / 4][p]));
+          const __m256i factor = _mm256_load_si256(reinterpret_cast<const __m256i*>(step.factors[part][p]));
+          const __m256 weight = _mm256_cvtepi32_ps(_mm256_madd_epi16(_mm256_shuffle_epi8(codes, pick), factor));
+          totals[t][p] = _mm256_fmadd_ps(weight, value, totals[t][p]);
         });
-      });
-    }
+      }
+    });
     write_bytes_tile(piece, from, token, weights, totals);
   }
 };
