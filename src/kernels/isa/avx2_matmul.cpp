@@ -73,13 +73,15 @@ std::size_t scratch_bytes(Type type, std::size_t tokens, std::size_t) {
   return few > many ? few : many;
 }
 
-template <class F>
+template <class F, class Quads>
 struct Bytes {
   template <int T>
-  using Tile = ByteTile<F::group, steps_that_fit<F>, T>;
-  template <int T>
-  using Fine = FineTile<F::group, steps_that_fit<F>, T>;
+  using Tile = ByteTile<Quads, F::group, steps_that_fit<F>, T>;
 };
+template <class F, class Quads>
+void many_bytes(const ProductPiece& piece) {
+  many<F, BytePanels<F::group>, Bytes<F, Quads>::template Tile>(piece);
+}
 
 template <class F>
 void multiply_many(const ProductPiece& piece) {
@@ -89,10 +91,10 @@ void multiply_many(const ProductPiece& piece) {
     const Form form = many_form<F>(piece.input->tokens, piece.input->care);
     if (form == Form::int16) return many<F, WordPanels, WordTile>(piece);
     if constexpr (only_words<F>) {
-      many<SixBits<F>, BytePanels<F::group>, Bytes<SixBits<F>>::template Fine>(piece);
+      many_bytes<SixBits<F>, FineQuads>(piece);
     } else {
-      if (form == Form::fine_quads) return many<F, BytePanels<F::group>, Bytes<F>::template Fine>(piece);
-      many<F, BytePanels<F::group>, Bytes<F>::template Tile>(piece);
+      if (form == Form::fine_quads) return many_bytes<F, FineQuads>(piece);
+      many_bytes<F, ByteQuads>(piece);
     }
   }
 }

@@ -56,6 +56,7 @@ struct Avx2Product : Avx2 {
 // Activations for products with many tokens, four tokens side by side, so that one pointer serves a tile. Bytes: for
 // each 32 columns the values, scale * code, and what Int8Rows has besides.
 struct ByteQuads {
+  static constexpr Form form = Form::int8_quads;
   struct Group {
     std::int8_t values[8][4][4];  // [step][token][column]
     float scales[4], sums32[4], sums16[2][4];
@@ -71,14 +72,15 @@ struct ByteQuads {
 
 // Bytes likewise, without outliers, which the sums count all the same.
 struct FineQuads : ByteQuads {
-  static constexpr std::size_t chunk = 1024, most = chunk / far_share;  // columns that have a list
+  static constexpr Form form = Form::fine_quads;
+  static constexpr std::size_t chunk = 1024, most = chunk / far_share;  // values that a token keeps
   struct Far {
-    std::uint32_t column;  // from the chunk's first
+    std::uint16_t column, token;  // from the first of the chunk, of the four
     float value;
   };
   struct List {
-    std::size_t count[4];  // of each token
-    Far far[4][most];
+    std::size_t count;
+    Far far[most * 4];
   };
   std::size_t groups_of_bytes;
 
@@ -253,11 +255,10 @@ inline void pack_fine_quad(const Activations& input, const FineQuads& quads, std
   std::size_t room[4];
   for (std::size_t column = 0; column < input.columns; column += 32) {
     FineQuads::List& list = quads.list(token, column);
-    if (column % FineQuads::chunk == 0)
-      for (std::size_t t = 0; t < 4; ++t) {
-        list.count[t] = 0;
-        room[t] = FineQuads::most;
-      }
+    if (column % FineQuads::chunk == 0) {
+      list.count = 0;
+      for (std::size_t& left : room) left = FineQuads::most;
+    }
     const float* x[4] = {rows.x[0] + column, rows.x[1] + column, rows.x[2] + column, rows.x[3] + column};
     ByteQuads::Group& to = quads.groups(token)[column / 32];
     const __m128 magnitudes = four_magnitudes(x);
@@ -273,7 +274,8 @@ inline void pack_fine_quad(const Activations& input, const FineQuads& quads, std
       if (bits == 0) continue;
       __builtin_memcpy(rest[t], x[t], sizeof rest[t]);
       set_aside(rest[t], bits, room[t], [&](std::size_t at, float value) {
-        list.far[t][list.count[t]++] = {static_cast<std::uint32_t>(column % FineQuads::chunk + at), value};
+        list.far[list.count++] = {static_cast<std::uint16_t>(column % FineQuads::chunk + at),
+                                  static_cast<std::uint16_t>(t), value};
         sums[at / 16][t] += value;
       });
       x[t] = rest[t];

@@ -238,62 +238,50 @@ struct ByteSums {
   }
 };
 
+// What was set aside: weights of single columns, as floats. Their constants were counted with the others'.
 template <std::size_t group, int T>
-[[gnu::always_inline]] inline void write_bytes_tile(const ProductPiece& piece, const Source& from, std::size_t token,
-                                                    const BytePanels<group>& weights, __m256 (&totals)[T][panels]) {
-  unroll<panels>(HEARTH_UNROLL(p) {
-    const __m256 unit = _mm256_load_ps(weights.units[p]);
-    unroll<T>(HEARTH_UNROLL(t) { totals[t][p] = _mm256_mul_ps(totals[t][p], unit); });
-  });
-  write_tile<T>(piece, from, token, totals);
+[[gnu::always_inline]] inline void add_far(const FineQuads::List& list, const BytePanels<group>& weights,
+                                           __m256 (&totals)[T][panels]) {
+  static_assert(BytePanels<group>::chunk == FineQuads::chunk);
+  constexpr char none = static_cast<char>(0x80);
+  alignas(32) static constexpr char picks[4][4] = {
+      {0, none, none, none}, {1, none, none, none}, {2, none, none, none}, {3, none, none, none}};
+  const __m256i fours = _mm256_setr_epi32(0, 4, 8, 12, 0, 4, 8, 12);
+  alignas(32) float sums[4][panels][panel_rows];
+  unroll<T>(HEARTH_UNROLL(t) { unroll<panels>(HEARTH_UNROLL(p) { _mm256_store_ps(sums[t][p], totals[t][p]); }); });
+  for (const auto *one = list.far, *const end = one + list.count; one != end; ++one) {
+    const std::size_t column = one->column, part = column % 32 / group;
+    const auto& step = weights.steps[column / 32];
+    const __m256i pick = _mm256_or_si256(_mm256_set1_epi32(static_cast<int>(load_word(picks[column % 4]))), fours);
+    const __m256 value = _mm256_broadcast_ss(&one->value);
+    unroll<panels>(HEARTH_UNROLL(p) {
+      const __m256i codes = _mm256_load_si256(reinterpret_cast<const __m256i*>(step.codes[column % 32 / 4][p]));
+      const __m256i factor = _mm256_load_si256(reinterpret_cast<const __m256i*>(step.factors[part][p]));
+      const __m256 weight = _mm256_cvtepi32_ps(_mm256_madd_epi16(_mm256_shuffle_epi8(codes, pick), factor));
+      float* const sum = sums[one->token][p];
+      _mm256_store_ps(sum, _mm256_fmadd_ps(weight, value, _mm256_load_ps(sum)));
+    });
+  }
+  unroll<T>(HEARTH_UNROLL(t) { unroll<panels>(HEARTH_UNROLL(p) { totals[t][p] = _mm256_load_ps(sums[t][p]); }); });
 }
 
-template <std::size_t group, int most_steps, int T>
+// Quads: ByteQuads or FineQuads.
+template <class Quads, std::size_t group, int most_steps, int T>
 struct ByteTile {
   static void run(std::size_t token, const ProductPiece& piece, const Source& from, const BytePanels<group>& weights) {
-    const ByteQuads in(piece.input->packed[static_cast<std::size_t>(Form::int8_quads)], piece.input->columns);
+    const Quads in(piece.input->packed[static_cast<std::size_t>(Quads::form)], piece.input->columns);
     const auto* x = in.groups(token) + from.first / 32;
     const auto* w = weights.steps;
     __m256 totals[T][panels];
     unroll<T>(HEARTH_UNROLL(t) { totals[t][0] = totals[t][1] = _mm256_setzero_ps(); });
     for (const auto* const end = w + from.columns / 32; w != end; ++w, ++x)
       ByteSums<group, most_steps, T>::add(*w, *x, totals);
-    write_bytes_tile(piece, from, token, weights, totals);
-  }
-};
-
-// The same, and what was set aside: weights of single columns, as floats. Their constants were counted with the
-// others'.
-template <std::size_t group, int most_steps, int T>
-struct FineTile {
-  static_assert(BytePanels<group>::chunk == FineQuads::chunk);
-  static constexpr int none = static_cast<int>(0x80808000);  // for a shuffle: nothing in three bytes
-
-  static void run(std::size_t token, const ProductPiece& piece, const Source& from, const BytePanels<group>& weights) {
-    const FineQuads in(piece.input->packed[static_cast<std::size_t>(Form::fine_quads)], piece.input->columns);
-    const __m256i first_of_fours =
-        _mm256_set_epi32(none | 12, none | 8, none | 4, none, none | 12, none | 8, none | 4, none);
-    __m256 totals[T][panels];
-    unroll<T>(HEARTH_UNROLL(t) { totals[t][0] = totals[t][1] = _mm256_setzero_ps(); });
-    const auto* x = in.groups(token) + from.first / 32;
-    for (std::size_t i = 0; i < from.columns / 32; ++i, ++x)
-      ByteSums<group, most_steps, T>::add(weights.steps[i], *x, totals);
-    const FineQuads::List& list = in.list(token, from.first);
-    unroll<T>(HEARTH_UNROLL(t) {
-      for (const auto *one = list.far[t], *const end = one + list.count[t]; one != end; ++one) {
-        const std::size_t column = one->column, part = column % 32 / group;
-        const auto& step = weights.steps[column / 32];
-        const __m256i pick = _mm256_add_epi32(_mm256_set1_epi32(static_cast<int>(column % 4)), first_of_fours);
-        const __m256 value = _mm256_broadcast_ss(&one->value);
-        unroll<panels>(HEARTH_UNROLL(p) {
-          const __m256i codes = _mm256_load_si256(reinterpret_cast<const __m256i*>(step.codes[column % 32 / 4][p]));
-          const __m256i factor = _mm256_load_si256(reinterpret_cast<const __m256i*>(step.factors[part][p]));
-          const __m256 weight = _mm256_cvtepi32_ps(_mm256_madd_epi16(_mm256_shuffle_epi8(codes, pick), factor));
-          totals[t][p] = _mm256_fmadd_ps(weight, value, totals[t][p]);
-        });
-      }
+    if constexpr (Quads::form == Form::fine_quads) add_far(in.list(token, from.first), weights, totals);
+    unroll<panels>(HEARTH_UNROLL(p) {
+      const __m256 unit = _mm256_load_ps(weights.units[p]);
+      unroll<T>(HEARTH_UNROLL(t) { totals[t][p] = _mm256_mul_ps(totals[t][p], unit); });
     });
-    write_bytes_tile(piece, from, token, weights, totals);
+    write_tile<T>(piece, from, token, totals);
   }
 };
 
