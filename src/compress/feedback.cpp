@@ -47,7 +47,7 @@ class Multiplier {
            std::size_t outputs, float* y, std::size_t y_stride) {
     if (outputs == 0) return;
     const kernels::MatmulKernels& kernels = *kernels::active().matmul;
-    const kernels::Form form = kernels.form(tensor::Type::f32, lanes, kernels::Care::nobody);
+    const kernels::Form form = kernels.form(tensor::Type::f32, lanes, inputs, kernels::Care::nobody);
     kernels::Activations input{x, x_stride, lanes, inputs, {}, kernels::Care::nobody};
     std::byte* const packed = reserve(packed_, kernels.packed_bytes(form, lanes, inputs));
     kernels.pack(form, input, 0, lanes, packed);

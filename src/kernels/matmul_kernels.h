@@ -46,7 +46,7 @@ struct ProductPiece {
 struct MatmulKernels {
   // Up to so many tokens a product reads the weights as they stand; with more it unpacks them first.
   std::size_t few_tokens;
-  Form (*form)(tensor::Type type, std::size_t tokens, Care care);
+  Form (*form)(tensor::Type type, std::size_t tokens, std::size_t columns, Care care);
   std::size_t (*packed_bytes)(Form form, std::size_t tokens, std::size_t columns);
   void (*pack)(Form form, const Activations& input, std::size_t begin, std::size_t end, std::byte* packed);
   std::size_t (*scratch_bytes)(tensor::Type type, std::size_t tokens, std::size_t columns);

@@ -58,7 +58,7 @@ struct Job {
         input{x.row(first), x.stride, std::min(x.count - first, block_tokens), x.width, {}, care},
         first_token(first) {
     for (const Product& product : products) {
-      wanted[std::size_t(kernels.form(product.weight.type, input.tokens, care))] = true;
+      wanted[std::size_t(kernels.form(product.weight.type, input.tokens, input.columns, care))] = true;
       scratch_bytes = std::max(scratch_bytes, kernels.scratch_bytes(product.weight.type, input.tokens, input.columns));
       cost += grains(product) * grain_cost(product);
     }

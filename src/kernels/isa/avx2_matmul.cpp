@@ -15,14 +15,19 @@ constexpr bool only_words = F::is_signed;
 
 constexpr std::size_t short_prompt = 64;
 
-// Short prompts are computed with words whatever the format: they cost little, and their answers should be the exact
-// ones. So is what is to be weighed.
+// Short prompts are computed with words whatever the format, halves with floats: they cost little, and their answers
+// should be the exact ones. So is what is to be weighed.
 template <class F>
-Form many_form(std::size_t tokens, Care care) {
-  if (care == Care::rough) return Form::fine_quads;
+Form many_form(std::size_t tokens, std::size_t columns, Care care) {
   const bool careful = care == Care::everyone || (care == Care::short_prompt && tokens <= short_prompt);
-  if (only_words<F> || careful) return Form::int16;
-  return care == Care::outliers ? Form::fine_quads : Form::int8_quads;
+  if constexpr (is_float<F>) {
+    const bool words = is_half<F> && !careful && !is_measured(care) && columns % WordQuads::step == 0;
+    return words ? Form::int16 : Form::f32;
+  } else {
+    if (care == Care::rough) return Form::fine_quads;
+    if (only_words<F> || careful) return Form::int16;
+    return care == Care::outliers ? Form::fine_quads : Form::int8_quads;
+  }
 }
 
 // What panels hold as bytes is unpacked at so little cost that five tokens pay for it (Q4_K with eight: 134 GOPS
@@ -36,12 +41,10 @@ bool is_few(std::size_t tokens, Care care) {
   return tokens <= few_tokens;
 }
 
-Form form(Type type, std::size_t tokens, Care care) {
+Form form(Type type, std::size_t tokens, std::size_t columns, Care care) {
   return with_format(type, [&]<class F>() {
-    if constexpr (is_float<F>)
-      return Form::f32;
-    else
-      return is_few<F>(tokens, care) ? Form::int8 : many_form<F>(tokens, care);
+    if (is_few<F>(tokens, care)) return is_float<F> ? Form::f32 : Form::int8;
+    return many_form<F>(tokens, columns, care);
   });
 }
 
@@ -65,12 +68,13 @@ void pack(Form form, const Activations& input, std::size_t begin, std::size_t en
   }
 }
 
-std::size_t scratch_bytes(Type type, std::size_t tokens, std::size_t) {
-  constexpr std::size_t few = few_scratch_bytes<Avx2Product>;
-  const bool floats = form(type, tokens, Care::nobody) == Form::f32;
-  const std::size_t words = sizeof(BytePanels<16>) > sizeof(WordPanels) ? sizeof(BytePanels<16>) : sizeof(WordPanels);
-  const std::size_t many = floats ? sizeof(FloatPanels) : words;
-  return few > many ? few : many;
+// Whatever the form.
+std::size_t scratch_bytes(Type, std::size_t, std::size_t) {
+  std::size_t most = 0;
+  for (const std::size_t bytes : {few_scratch_bytes<Avx2Product>, sizeof(FloatPanels), sizeof(WordPanels),
+                                  sizeof(BytePanels<16>), sizeof(BytePanels<32>)})
+    most = bytes > most ? bytes : most;
+  return most;
 }
 
 template <class F, class Quads>
@@ -85,10 +89,12 @@ void many_bytes(const ProductPiece& piece) {
 
 template <class F>
 void multiply_many(const ProductPiece& piece) {
+  const Form form = many_form<F>(piece.input->tokens, piece.input->columns, piece.input->care);
   if constexpr (is_float<F>) {
+    if constexpr (is_half<F>)
+      if (form == Form::int16) return many<F, WordPanels, WordTile>(piece);
     many<F, FloatPanels, FloatTile, 6>(piece);
   } else {
-    const Form form = many_form<F>(piece.input->tokens, piece.input->care);
     if (form == Form::int16) return many<F, WordPanels, WordTile>(piece);
     if constexpr (only_words<F>) {
       many_bytes<SixBits<F>, FineQuads>(piece);

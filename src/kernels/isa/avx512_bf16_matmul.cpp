@@ -16,8 +16,8 @@ bool by_pairs(Type type, std::size_t tokens, Care care) {
   return (type == Type::f16 || type == Type::bf16) && tokens > few_tokens && !is_measured(care);
 }
 
-Form form(Type type, std::size_t tokens, Care care) {
-  return by_pairs(type, tokens, care) ? Form::bf16 : avx512_matmul.form(type, tokens, care);
+Form form(Type type, std::size_t tokens, std::size_t columns, Care care) {
+  return by_pairs(type, tokens, care) ? Form::bf16 : avx512_matmul.form(type, tokens, columns, care);
 }
 
 std::size_t packed_bytes(Form form, std::size_t tokens, std::size_t columns) {

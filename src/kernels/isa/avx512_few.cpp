@@ -11,7 +11,7 @@ namespace {
 
 using tensor::Type;
 
-Form form(Type, std::size_t, Care) {
+Form form(Type, std::size_t, std::size_t, Care) {
   return Form::int8;
 }
 

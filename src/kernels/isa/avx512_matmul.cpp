@@ -23,7 +23,7 @@ bool is_float_type(Type type) {
   return type == Type::f32 || type == Type::f16 || type == Type::bf16;
 }
 
-Form form(Type type, std::size_t tokens, Care care) {
+Form form(Type type, std::size_t tokens, std::size_t, Care care) {
   if (is_float_type(type) || care == Care::everyone) return Form::f32;
   if (is_measured(care)) return Form::fine_tiles;
   return tokens <= few_tokens ? Form::int8 : Form::int8_tiles;
@@ -63,7 +63,7 @@ std::size_t scratch_bytes(Type type, std::size_t tokens, std::size_t columns) {
 
 void multiply(const ProductPiece& piece) {
   const std::size_t tokens = piece.input->tokens;
-  const Form how = form(piece.type, tokens, piece.input->care);
+  const Form how = form(piece.type, tokens, piece.input->columns, piece.input->care);
   if (how == Form::int8) return avx512_few_matmul.multiply(piece);
   ProductPiece own = piece;
   with_format(piece.type, [&]<class F>() {

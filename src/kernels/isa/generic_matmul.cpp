@@ -19,7 +19,7 @@ float dot(const float* a, const float* b, std::size_t count) {
   return sums[0];
 }
 
-Form form(tensor::Type, std::size_t, Care) {
+Form form(tensor::Type, std::size_t, std::size_t, Care) {
   return Form::f32;
 }
 

@@ -93,9 +93,10 @@ struct FineQuads : ByteQuads {
   }
 };
 
-// Words, for products with weights that fill more than a byte: values of up to 1023 in magnitude, with a scale for each
+// Words, for products with weights that fill more than a byte: values of up to 2047 in magnitude, with a scale for each
 // 256 columns.
 struct WordQuads {
+  static constexpr std::size_t step = 16;  // columns are a multiple of
   std::byte* base;
   std::size_t scales_at, record;
 
@@ -128,9 +129,12 @@ struct Scale {
 };
 
 // Sixteen numbers, rounded; in the order 0 to 3, 8 to 11, 4 to 7, 12 to 15.
+inline __m256i round_words(__m256 low, __m256 high, __m256 inverse) {
+  return _mm256_packs_epi32(_mm256_cvtps_epi32(_mm256_mul_ps(low, inverse)),
+                            _mm256_cvtps_epi32(_mm256_mul_ps(high, inverse)));
+}
 inline __m256i round_words(const float* x, __m256 inverse) {
-  return _mm256_packs_epi32(_mm256_cvtps_epi32(_mm256_mul_ps(_mm256_loadu_ps(x), inverse)),
-                            _mm256_cvtps_epi32(_mm256_mul_ps(_mm256_loadu_ps(x + 8), inverse)));
+  return round_words(_mm256_loadu_ps(x), _mm256_loadu_ps(x + 8), inverse);
 }
 
 // Where 32 columns of activations lie: 16, and the others so many bytes on. Two times 32 share vectors: in each whole
@@ -300,7 +304,7 @@ inline void pack_bytes(const float* x, std::size_t columns, const Int8Rows& rows
 inline void pack_words(const float* x, std::size_t columns, const WordQuads& quads, std::size_t token) {
   for (std::size_t first = 0; first < columns; first += group_columns) {
     const std::size_t count = columns - first < group_columns ? columns - first : group_columns;
-    const Scale by(x + first, count, 1023);
+    const Scale by(x + first, count, 2047);
     const __m256 inverse = _mm256_set1_ps(by.inverse);
     std::int16_t(*const to)[4][2] = quads.values(token) + first / 2;
     for (std::size_t i = 0; i < count; i += 16) {

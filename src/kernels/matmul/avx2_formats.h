@@ -409,6 +409,8 @@ struct F32 {
     return Avx2::load_part(reinterpret_cast<const float*>(row) + i, count);
   }
 };
+template <class F>
+constexpr bool is_half = sizeof(typename F::Block) == 2;
 inline __m128i load_words(const std::byte* p, std::size_t count) {
   std::uint16_t words[8] = {};
   __builtin_memcpy(words, p, count * 2);

@@ -3,7 +3,7 @@
 //
 // Formats of up to six bits stay exact, as unsigned bytes with a scale and a constant for each group of columns;
 // vpmaddubsw yields pairs of products in 16 bits that are added up there as far as they fit. The others become words
-// on one scale for each row and 256 columns, for vpmaddwd: 4096 * 1023 * 256 fits in 31 bits.
+// on one scale for each row and 256 columns, for vpmaddwd: 4097 * 2047 * 256 fits in 31 bits.
 #pragma once
 
 #include "kernels/matmul/avx2_formats.h"
@@ -42,16 +42,14 @@ void for_tokens(std::size_t tokens, Fetch next, const Arguments&... arguments) {
 
 // What comes after a chunk: the next of the same rows, or the first of the rows that follow.
 template <class F>
-Fetch next_of(const ProductPiece& whole, const Source& from, std::size_t chunk) {
-  constexpr std::size_t enough = 16;  // tiles over which it is spread at most
+Fetch next_of(const ProductPiece& whole, const Source& from, std::size_t chunk, std::size_t tiles) {
   const auto bytes = [](std::size_t columns) { return columns / F::Block::weights * sizeof(typename F::Block); };
-  const std::size_t columns = whole.input->columns, tiles = whole.input->tokens / 4;
+  const std::size_t columns = whole.input->columns;
   const bool last = from.first + chunk >= columns;
   const std::size_t row = last ? from.row + tile_rows : from.row, first = last ? 0 : from.first + chunk;
   const std::size_t left = row < whole.end ? whole.end - row : 0, rows = left < tile_rows ? left : tile_rows;
   const std::size_t width = bytes(columns - first < chunk ? columns - first : chunk);
-  return fetch_rows(whole.weights + row * whole.row_bytes + bytes(first), whole.row_bytes, rows, width,
-                    tiles < enough ? tiles : enough);
+  return fetch_rows(whole.weights + row * whole.row_bytes + bytes(first), whole.row_bytes, rows, width, tiles);
 }
 
 // For each chunk of columns of each tile of rows: unpacks it, and multiplies it with all tokens.
@@ -69,7 +67,8 @@ void many(const ProductPiece& whole) {
                         first,
                         columns - first < Panels::chunk ? columns - first : Panels::chunk};
       to.template unpack<F>(from);
-      for_tokens<Tile, most>(piece.input->tokens, next_of<F>(whole, from, Panels::chunk), piece, from, to);
+      for_tokens<Tile, most>(piece.input->tokens, next_of<F>(whole, from, Panels::chunk, whole.input->tokens / most),
+                             piece, from, to);
       piece.bias = nullptr;
       piece.accumulate = true;
     }
@@ -354,6 +353,47 @@ struct WordPanels {
 
   template <class F>
   void unpack(const Source& from) {
+    if constexpr (is_float<F>)
+      unpack_halves<F>(from);
+    else
+      unpack_codes<F>(from);
+  }
+
+  // Halves of either kind, without their sign, are ordered as integers are, infinity and NaN above all: a row that has
+  // one of these gets it as its scale, and NaN as its results. Below 1e-30 all is zero.
+  template <class F>
+  void unpack_halves(const Source& from) {
+    for (std::size_t panel = 0; panel * panel_rows < from.rows; ++panel)
+      for (std::size_t first = 0; first < from.columns; first += group_columns) {
+        const std::size_t left = from.columns - first, count = left < group_columns ? left : group_columns;
+        float inverses[panel_rows];
+        for (std::size_t i = 0; i < panel_rows; ++i) {
+          const std::byte* const row = from.at(panel * panel_rows + i) + first * 2;
+          __m256i largest = _mm256_setzero_si256();
+          for (std::size_t k = 0; k < count; k += 16)
+            largest = _mm256_max_epu16(largest, _mm256_and_si256(load32(row + k * 2), _mm256_set1_epi16(0x7fff)));
+          const __m128i eight = _mm_max_epu16(_mm256_castsi256_si128(largest), _mm256_extracti128_si256(largest, 1));
+          const __m128i least = _mm_minpos_epu16(_mm_xor_si128(eight, _mm_set1_epi16(-1)));
+          const auto bits = static_cast<std::uint16_t>(~_mm_extract_epi16(least, 0));
+          const float magnitude = _mm256_cvtss_f32(F::load_part(reinterpret_cast<const std::byte*>(&bits), 0, 1));
+          const bool zero = magnitude <= 1e-30f;
+          inverses[i] = zero ? 0 : most / magnitude;
+          scales[first / group_columns][panel][i] = zero ? 0 : magnitude / most;
+        }
+        for (std::size_t k = first; k < first + count; k += 16) {
+          __m256i v[panel_rows];
+          for (std::size_t i = 0; i < panel_rows; ++i) {
+            const std::byte* const row = from.at(panel * panel_rows + i);
+            const __m256 inverse = _mm256_broadcast_ss(inverses + i);
+            v[i] = _mm256_permute4x64_epi64(round_words(F::load(row, k), F::load(row, k + 8), inverse), 0xd8);
+          }
+          transpose(v, words[k / 2][panel], sizeof words[0]);
+        }
+      }
+  }
+
+  template <class F>
+  void unpack_codes(const Source& from) {
     constexpr std::size_t a_group = group_columns / F::group;
     for (std::size_t panel = 0; panel * panel_rows < from.rows; ++panel) {
       for (std::size_t i = 0; i < panel_rows; ++i) {
