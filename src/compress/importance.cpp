@@ -133,7 +133,8 @@ std::size_t run_chunks(const model::Model& model, ThreadPool& pool, std::span<co
     const model::Segment segment{
         .cache = cache.get(), .tokens = chunk, .want = cache ? model::Segment::Want::none : model::Segment::Want::all};
     const tensor::Rows out{hidden.data(), cache ? 0 : context, model.width()};
-    model.forward(pool, {&segment, 1}, *scratch, out, {.observer = observer ? &observer : nullptr, .tape = tape});
+    model.forward(pool, {&segment, 1}, *scratch, out,
+                  {.observer = observer ? &observer : nullptr, .tape = tape, .care = ops::Care::outliers});
     if (progress && !progress(i + 1, chunks)) throw Error(Code::cancelled, "interrupted");
   }
   return chunks;

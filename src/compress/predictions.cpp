@@ -56,7 +56,8 @@ void Predictions::forward(std::size_t at, std::size_t count, model::Segment::Wan
   const model::Segment segment{
       .cache = cache_.get(), .tokens = std::span<const Token>(tokens_).subspan(at, count), .want = want};
   const std::size_t width = model_.width();
-  const model::ForwardOptions options{.layers = {layer_, end, {stream_.data() + at * width, count, width}}};
+  const model::ForwardOptions options{.care = ops::Care::outliers,
+                                      .layers = {layer_, end, {stream_.data() + at * width, count, width}}};
   model_.forward(pool_, {&segment, 1}, *scratch_, out, options);
 }
 

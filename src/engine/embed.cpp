@@ -105,7 +105,7 @@ std::vector<std::vector<float>> Embedder::embed(std::span<const std::string> tex
       rows += (*end)->tokens.size();
     }
     out.resize(rows * width);
-    engine_->forward(segments, {out.data(), rows, width});
+    engine_->forward(segments, {out.data(), rows, width}, {.care = ops::Care::outliers});
     const float* row = out.data();
     for (; begin < end; ++begin) {
       const std::size_t count = (*begin)->tokens.size();

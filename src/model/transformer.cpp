@@ -257,12 +257,13 @@ void Transformer::multiply(Step& step, tensor::ConstRows x, std::initializer_lis
     for (const Output& output : outputs)
       if (const LowRank* low_rank = active.adapter->find(output.linear.id); low_rank && active.scale != 0) {
         const tensor::Rows inner = step.scratch.low_rank.rows(x.count, low_rank->a.rows);
-        ops::matmul(step.pool, x, low_rank->a, inner);
+        const ops::Product into{.weight = low_rank->a, .output = inner};
+        ops::matmul(step.pool, x, {&into, 1}, step.care);
         ops::scale(step.pool, inner, active.scale * low_rank->scale);
         const ops::Product back{.weight = low_rank->b.slice(output.linear.first_row, output.y.width),
                                 .output = output.y,
                                 .accumulate = true};
-        ops::matmul(step.pool, inner, {&back, 1});
+        ops::matmul(step.pool, inner, {&back, 1}, step.care);
       }
 }
 
