@@ -10,8 +10,8 @@
 namespace hearth::kernels {
 
 // How a product reads its activations: as they are, or packed beforehand, once for all products that share them.
-enum class Form : std::uint8_t { f32, int8, int8_quads, fine_quads, int8_tiles, fine_tiles, int16, bf16 };
-inline constexpr std::size_t forms = 8;
+enum class Form : std::uint8_t { f32, int8, int8_quads, mixed_quads, fine_quads, int8_tiles, fine_tiles, int16, bf16 };
+inline constexpr std::size_t forms = 9;
 inline constexpr std::size_t packed_together = 4;  // tokens: pieces to pack begin at a multiple
 
 // Where the processor leaves a choice: whose activations are rounded less than a single token's. Rough, outliers,

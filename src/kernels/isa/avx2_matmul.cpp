@@ -1,3 +1,5 @@
+#include <type_traits>
+
 #include "kernels/matmul/avx2_few.h"
 #include "kernels/matmul/avx2_many.h"
 #include "kernels/matmul_kernels.h"
@@ -13,6 +15,10 @@ using tensor::Type;
 template <class F>
 constexpr bool only_words = F::is_signed;
 
+// Whose products of 32 columns fit in words, but have two scales.
+template <class F>
+constexpr bool is_mixed = F::group == 16 && steps_that_fit<F> == 8;
+
 constexpr std::size_t short_prompt = 64;
 
 // Short prompts are computed with words whatever the format, halves with floats: they cost little, and their answers
@@ -26,7 +32,8 @@ Form many_form(std::size_t tokens, std::size_t columns, Care care) {
   } else {
     if (care == Care::rough) return Form::fine_quads;
     if (only_words<F> || careful) return Form::int16;
-    return care == Care::outliers ? Form::fine_quads : Form::int8_quads;
+    if (care == Care::outliers) return Form::fine_quads;
+    return is_mixed<F> ? Form::mixed_quads : Form::int8_quads;
   }
 }
 
@@ -50,7 +57,7 @@ Form form(Type type, std::size_t tokens, std::size_t columns, Care care) {
 
 std::size_t packed_bytes(Form form, std::size_t tokens, std::size_t columns) {
   if (form == Form::int8) return tokens * Int8Rows(nullptr, columns).record;
-  if (form == Form::int8_quads) return ByteQuads(nullptr, columns).bytes(tokens);
+  if (form == Form::int8_quads || form == Form::mixed_quads) return ByteQuads(nullptr, columns).bytes(tokens);
   if (form == Form::fine_quads) return FineQuads(nullptr, columns).bytes(tokens);
   return form == Form::int16 ? WordQuads(nullptr, columns).bytes(tokens) : 0;
 }
@@ -64,6 +71,7 @@ void pack(Form form, const Activations& input, std::size_t begin, std::size_t en
   }
   for (std::size_t token = begin; token < end; token += packed_together) {
     if (form == Form::int8_quads) pack_byte_quad(input, ByteQuads(packed, columns), token, end);
+    if (form == Form::mixed_quads) pack_byte_quad(input, MixedQuads(packed, columns), token, end);
     if (form == Form::fine_quads) pack_fine_quad(input, FineQuads(packed, columns), token, end);
   }
 }
@@ -84,7 +92,7 @@ struct Bytes {
 };
 template <class F, class Quads>
 void many_bytes(const ProductPiece& piece) {
-  many<F, BytePanels<F::group>, Bytes<F, Quads>::template Tile>(piece);
+  many<F, BytePanels<F::group, Quads::mixed>, Bytes<F, Quads>::template Tile>(piece);
 }
 
 template <class F>
@@ -100,7 +108,7 @@ void multiply_many(const ProductPiece& piece) {
       many_bytes<SixBits<F>, FineQuads>(piece);
     } else {
       if (form == Form::fine_quads) return many_bytes<F, FineQuads>(piece);
-      many_bytes<F, ByteQuads>(piece);
+      many_bytes<F, std::conditional_t<is_mixed<F>, MixedQuads, ByteQuads>>(piece);
     }
   }
 }

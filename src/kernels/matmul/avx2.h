@@ -57,6 +57,7 @@ struct Avx2Product : Avx2 {
 // each 32 columns the values, scale * code, and what Int8Rows has besides.
 struct ByteQuads {
   static constexpr Form form = Form::int8_quads;
+  static constexpr bool mixed = false;
   struct Group {
     std::int8_t values[8][4][4];  // [step][token][column]
     float scales[4], sums32[4], sums16[2][4];
@@ -69,6 +70,18 @@ struct ByteQuads {
   Group* groups(std::size_t token) const { return base + token / 4 * record; }
   std::size_t bytes(std::size_t tokens) const { return (tokens + 3) / 4 * record * sizeof(Group); }
 };
+
+// Bytes likewise, in steps of two columns of the first 16 and two of the others: each word of a product then has one
+// scale, though groups be of 16.
+struct MixedQuads : ByteQuads {
+  static constexpr Form form = Form::mixed_quads;
+  static constexpr bool mixed = true;
+  using ByteQuads::ByteQuads;
+};
+inline __m256i mix_halves(__m256i bytes) {
+  const __m128i order = _mm_setr_epi8(0, 1, 8, 9, 2, 3, 10, 11, 4, 5, 12, 13, 6, 7, 14, 15);
+  return _mm256_shuffle_epi8(_mm256_permute4x64_epi64(bytes, 0xd8), _mm256_broadcastsi128_si256(order));
+}
 
 // Bytes likewise, without outliers, which the sums count all the same.
 struct FineQuads : ByteQuads {
@@ -207,7 +220,8 @@ inline __m128 four_magnitudes(const float* const (&x)[4]) {
 }
 
 // The same 32 columns of four tokens, each as RoundedGroup has them.
-inline void round_four(const float* const (&x)[4], __m128 magnitudes, ByteQuads::Group& to) {
+template <bool mixed = false>
+void round_four(const float* const (&x)[4], __m128 magnitudes, ByteQuads::Group& to) {
   const __m128 most = _mm_set1_ps(127);
   const __m128 above = _mm_cmpgt_ps(magnitudes, _mm_set1_ps(1e-30f));
   const __m128 scales = _mm_and_ps(above, _mm_div_ps(magnitudes, most));
@@ -217,6 +231,7 @@ inline void round_four(const float* const (&x)[4], __m128 magnitudes, ByteQuads:
   for (std::size_t t = 0; t < 4; ++t) {
     bytes[t] = round_bytes(x[t], _mm256_broadcast_ss(inverses + t));
     sums[t] = sums_of_fours(bytes[t]);
+    if constexpr (mixed) bytes[t] = mix_halves(bytes[t]);
   }
   const __m256i halves = _mm256_hadd_epi32(_mm256_hadd_epi32(sums[0], sums[1]), _mm256_hadd_epi32(sums[2], sums[3]));
   const __m128i low = _mm256_castsi256_si128(halves), high = _mm256_extracti128_si256(halves, 1);
@@ -244,11 +259,12 @@ struct FourRows {
   }
 };
 
-inline void pack_byte_quad(const Activations& input, const ByteQuads& quads, std::size_t token, std::size_t end) {
+template <class Quads>
+void pack_byte_quad(const Activations& input, const Quads& quads, std::size_t token, std::size_t end) {
   const FourRows rows(input, token, end);
   for (std::size_t column = 0; column < input.columns; column += 32) {
     const float* const x[4] = {rows.x[0] + column, rows.x[1] + column, rows.x[2] + column, rows.x[3] + column};
-    round_four(x, four_magnitudes(x), quads.groups(token)[column / 32]);
+    round_four<Quads::mixed>(x, four_magnitudes(x), quads.groups(token)[column / 32]);
   }
 }
 

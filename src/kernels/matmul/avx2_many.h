@@ -115,10 +115,10 @@ inline void transpose(__m256i (&v)[8], void* to, std::size_t apart) {
 }
 
 // Bytes of weights: for each 32 columns the codes [8 steps][2 panels][8 rows][4 columns], then scales and constants
-// [groups of columns][2 panels][8 rows], in units of which each row has its own. Scales are words, twice each: they
-// multiply sums of products as these leave 16 bits, which costs what adding them up would. 15 bits of a row's largest,
-// fewer where codes are larger, so that sums fit in 32.
-template <std::size_t group>
+// [groups of columns][2 panels][8 rows], in units of which each row has its own. Scales are words, twice each (mixed:
+// of the first 16 columns and the others): they multiply sums of products as these leave 16 bits, which costs what
+// adding them up would. 15 bits of a row's largest, fewer where codes are larger, so that sums fit in 32.
+template <std::size_t group, bool mixed = false>
 struct BytePanels {
   static constexpr std::size_t chunk = 1024, parts = 32 / group;
   struct Step {
@@ -148,7 +148,10 @@ struct BytePanels {
       unpack_scales<F>(panel, count * parts);
       for (std::size_t s = 0; s < count; ++s) {
         __m256i v[panel_rows];
-        for (std::size_t i = 0; i < panel_rows; ++i) v[i] = F::codes(from.at(panel * panel_rows + i), s);
+        for (std::size_t i = 0; i < panel_rows; ++i) {
+          v[i] = F::codes(from.at(panel * panel_rows + i), s);
+          if constexpr (mixed) v[i] = mix_halves(v[i]);
+        }
         transpose(v, steps[s].codes[0][panel], sizeof steps[s].codes[0]);
       }
     }
@@ -179,8 +182,9 @@ struct BytePanels {
       const __m256 scale = _mm256_mul_ps(_mm256_load_ps(scales[g]), per_unit);
       const __m256i factor = _mm256_cvtps_epi32(scale);
       Step& step = steps[g / parts];
-      _mm256_store_si256(reinterpret_cast<__m256i*>(step.factors[g % parts][panel]),
-                         _mm256_blend_epi16(factor, _mm256_slli_epi32(factor, 16), 0xaa));
+      auto* const to = reinterpret_cast<__m256i*>(step.factors[mixed ? 0 : g % parts][panel]);
+      const __m256i first = mixed && g % 2 == 1 ? _mm256_load_si256(to) : factor;
+      _mm256_store_si256(to, _mm256_blend_epi16(first, _mm256_slli_epi32(factor, 16), 0xaa));
       if constexpr (!F::minimum)
         _mm256_store_ps(step.constants[g % parts][panel], _mm256_mul_ps(scale, _mm256_set1_ps(-F::offset)));
     }
@@ -192,13 +196,13 @@ struct BytePanels {
 };
 
 // Pairs of products are added up over `most_steps` steps of four columns before they leave 16 bits.
-template <std::size_t group, int most_steps, int T>
+template <std::size_t group, bool mixed, int most_steps, int T>
 struct ByteSums {
-  static constexpr int parts = 32 / group, steps = 8 / parts < most_steps ? 8 / parts : most_steps;
+  static constexpr int parts = mixed ? 1 : 32 / group, steps = 8 / parts < most_steps ? 8 / parts : most_steps;
 
   // Adds the products of 32 columns.
-  [[gnu::always_inline]] static inline void add(const typename BytePanels<group>::Step& w, const ByteQuads::Group& x,
-                                                __m256 (&totals)[T][panels]) {
+  [[gnu::always_inline]] static inline void add(const typename BytePanels<group, mixed>::Step& w,
+                                                const ByteQuads::Group& x, __m256 (&totals)[T][panels]) {
     __m256i dots[T][panels];
     unroll<parts>(HEARTH_UNROLL(part) {
       unroll<8 / parts / steps>(HEARTH_UNROLL(few) {
@@ -222,6 +226,8 @@ struct ByteSums {
           });
         });
       });
+    });
+    unroll<32 / group>(HEARTH_UNROLL(part) {
       unroll<T>(HEARTH_UNROLL(t) {
         const __m256 sum = _mm256_broadcast_ss((group == 32 ? x.sums32 : x.sums16[part]) + t);
         unroll<panels>(HEARTH_UNROLL(p) {
@@ -267,14 +273,15 @@ template <std::size_t group, int T>
 // Quads: ByteQuads or FineQuads.
 template <class Quads, std::size_t group, int most_steps, int T>
 struct ByteTile {
-  static void run(std::size_t token, const ProductPiece& piece, const Source& from, const BytePanels<group>& weights) {
+  static void run(std::size_t token, const ProductPiece& piece, const Source& from,
+                  const BytePanels<group, Quads::mixed>& weights) {
     const Quads in(piece.input->packed[static_cast<std::size_t>(Quads::form)], piece.input->columns);
     const auto* x = in.groups(token) + from.first / 32;
     const auto* w = weights.steps;
     __m256 totals[T][panels];
     unroll<T>(HEARTH_UNROLL(t) { totals[t][0] = totals[t][1] = _mm256_setzero_ps(); });
     for (const auto* const end = w + from.columns / 32; w != end; ++w, ++x)
-      ByteSums<group, most_steps, T>::add(*w, *x, totals);
+      ByteSums<group, Quads::mixed, most_steps, T>::add(*w, *x, totals);
     if constexpr (Quads::form == Form::fine_quads) add_far(in.list(token, from.first), weights, totals);
     unroll<panels>(HEARTH_UNROLL(p) {
       const __m256 unit = _mm256_load_ps(weights.units[p]);
