@@ -165,6 +165,24 @@ TEST(Matmul, LongPromptsOfHalvesAreWordsWithAvx2) {
 
 // Rows that hold infinity or NaN give no finite number, whatever stands in the others; magnitudes at the ends of the
 // type's range give what they should.
+// A token's NaN is seen in all its results, and in no other's, whichever form it goes in.
+TEST(Matmul, NotANumberStaysOne) {
+  tests::on_every_level([] {
+    ThreadPool pool(1);
+    std::mt19937 random(11);
+    for (const Type type : {Type::f16, Type::bf16})
+      for (const std::size_t tokens : {3, 12, 70})
+        for (const std::size_t column : {0, 100, 300}) {
+          const Weights weights(type, 19, 512, random);
+          std::vector<float> x = random_rows(tokens * 512, random), y(tokens * 19);
+          x[(tokens - 2) * 512 + column] = std::numeric_limits<float>::quiet_NaN();
+          ops::matmul(pool, {x.data(), tokens, 512}, weights.matrix, {y.data(), tokens, 19});
+          for (std::size_t i = 0; i < y.size(); ++i)
+            ASSERT_EQ(std::isnan(y[i]), i / 19 == tokens - 2) << i << " of " << tokens << " tokens";
+        }
+  });
+}
+
 TEST(Matmul, HalvesOfAnyMagnitude) {
   tests::on_every_level([] {
     ThreadPool pool(1);

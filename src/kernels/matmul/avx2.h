@@ -128,14 +128,20 @@ struct WordQuads {
   std::size_t bytes(std::size_t tokens) const { return (tokens + 3) / 4 * record; }
 };
 
-// The scale that brings `count` numbers, a multiple of 8, into [-most, most]; and its inverse.
+// The scale that brings `count` numbers, a multiple of 8, into [-most, most]; and its inverse. Magnitudes are ordered
+// as integers are, NaN above all: it comes to be the scale.
 struct Scale {
   float scale, inverse;
   Scale(const float* x, std::size_t count, float most) {
-    __m256 largest = _mm256_setzero_ps();
-    for (std::size_t i = 0; i < count; i += 8) largest = Avx2::max(largest, Avx2::abs(_mm256_loadu_ps(x + i)));
-    const float magnitude = Avx2::maximum(largest);
-    const bool zero = !(magnitude > 1e-30f);
+    const __m256i magnitude_bits = _mm256_set1_epi32(0x7fffffff);
+    __m256i largest = _mm256_setzero_si256();
+    for (std::size_t i = 0; i < count; i += 8)
+      largest = _mm256_max_epi32(largest, _mm256_and_si256(load32(x + i), magnitude_bits));
+    __m128i four = _mm_max_epi32(_mm256_castsi256_si128(largest), _mm256_extracti128_si256(largest, 1));
+    four = _mm_max_epi32(four, _mm_unpackhi_epi64(four, four));
+    four = _mm_max_epi32(four, _mm_shuffle_epi32(four, 1));
+    const float magnitude = _mm_cvtss_f32(_mm_castsi128_ps(four));
+    const bool zero = magnitude <= 1e-30f;
     scale = zero ? 0 : magnitude / most;
     inverse = zero ? 0 : most / magnitude;
   }

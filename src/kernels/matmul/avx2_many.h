@@ -252,9 +252,10 @@ template <std::size_t group, int T>
   alignas(32) static constexpr char picks[4][4] = {
       {0, none, none, none}, {1, none, none, none}, {2, none, none, none}, {3, none, none, none}};
   const __m256i fours = _mm256_setr_epi32(0, 4, 8, 12, 0, 4, 8, 12);
-  alignas(32) float sums[4][panels][panel_rows];
+  alignas(32) float sums[T][panels][panel_rows];
   unroll<T>(HEARTH_UNROLL(t) { unroll<panels>(HEARTH_UNROLL(p) { _mm256_store_ps(sums[t][p], totals[t][p]); }); });
   for (const auto *one = list.far, *const end = one + list.count; one != end; ++one) {
+    if (T < 4 && one->token >= T) continue;  // the last, repeated
     const std::size_t column = one->column, part = column % 32 / group;
     const auto& step = weights.steps[column / 32];
     const __m256i pick = _mm256_or_si256(_mm256_set1_epi32(static_cast<int>(load_word(picks[column % 4]))), fours);
@@ -367,7 +368,7 @@ struct WordPanels {
   }
 
   // Halves of either kind, without their sign, are ordered as integers are, infinity and NaN above all: a row that has
-  // one of these gets it as its scale, and NaN as its results. Below 1e-30 all is zero.
+  // one of these gets it as its scale, and results that are not finite. Below 1e-30 all is zero.
   template <class F>
   void unpack_halves(const Source& from) {
     for (std::size_t panel = 0; panel * panel_rows < from.rows; ++panel)
