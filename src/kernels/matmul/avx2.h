@@ -45,8 +45,8 @@ struct Avx2Product : Avx2 {
   // largest magnitude of a sum.
   template <int most, int times = 1>
   static Bytes join(Bytes a, Bytes b) {
-    if constexpr (most <= 32767) return _mm256_madd_epi16(_mm256_packs_epi32(a, b), _mm256_set1_epi16(times));
     static_assert(most <= 32767 || times == 1);
+    if constexpr (most <= 32767) return _mm256_madd_epi16(_mm256_packs_epi32(a, b), _mm256_set1_epi16(times));
     const __m256 x = _mm256_castsi256_ps(a), y = _mm256_castsi256_ps(b);
     return _mm256_add_epi32(_mm256_castps_si256(_mm256_shuffle_ps(x, y, 0x88)),
                             _mm256_castps_si256(_mm256_shuffle_ps(x, y, 0xdd)));

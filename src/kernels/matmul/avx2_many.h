@@ -249,7 +249,7 @@ template <std::size_t group, int T>
                                            __m256 (&totals)[T][panels]) {
   static_assert(BytePanels<group>::chunk == FineQuads::chunk);
   constexpr char none = static_cast<char>(0x80);
-  alignas(32) static constexpr char picks[4][4] = {
+  static constexpr char picks[4][4] = {
       {0, none, none, none}, {1, none, none, none}, {2, none, none, none}, {3, none, none, none}};
   const __m256i fours = _mm256_setr_epi32(0, 4, 8, 12, 0, 4, 8, 12);
   alignas(32) float sums[T][panels][panel_rows];
@@ -271,7 +271,7 @@ template <std::size_t group, int T>
   unroll<T>(HEARTH_UNROLL(t) { unroll<panels>(HEARTH_UNROLL(p) { totals[t][p] = _mm256_load_ps(sums[t][p]); }); });
 }
 
-// Quads: ByteQuads or FineQuads.
+// Quads: ByteQuads, MixedQuads or FineQuads.
 template <class Quads, std::size_t group, int most_steps, int T>
 struct ByteTile {
   static void run(std::size_t token, const ProductPiece& piece, const Source& from,
