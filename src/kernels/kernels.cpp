@@ -15,7 +15,7 @@ extern const MatmulKernels generic_matmul;
 extern const VectorKernels generic_vector;
 #if defined(__x86_64__)
 extern const EncodeKernels avx2_encode, avx512_encode;
-extern const MatmulKernels avx2_matmul, avx512_matmul, avx512_bf16_matmul;
+extern const MatmulKernels avx2_matmul, avx512_matmul, avx512_bf16_matmul, amx_matmul;
 extern const VectorKernels avx2_vector, avx512_vector;
 #endif
 
@@ -24,9 +24,11 @@ namespace {
 std::vector<const Table*> find_available() {
   std::vector<const Table*> tables;
 #if defined(__x86_64__)
-  static const Table avx512_bf16{"avx512_bf16", &avx512_bf16_matmul, &avx512_vector, &avx512_encode},
+  static const Table amx{"amx", &amx_matmul, &avx512_vector, &avx512_encode},
+      avx512_bf16{"avx512_bf16", &avx512_bf16_matmul, &avx512_vector, &avx512_encode},
       avx512{"avx512", &avx512_matmul, &avx512_vector, &avx512_encode},
       avx2{"avx2", &avx2_matmul, &avx2_vector, &avx2_encode};
+  if (cpu_features().amx) tables.push_back(&amx);
   if (cpu_features().avx512_bf16) tables.push_back(&avx512_bf16);
   if (cpu_features().avx512) tables.push_back(&avx512);
   if (cpu_features().avx2) tables.push_back(&avx2);

@@ -56,7 +56,7 @@ struct ForwardOptions {
   const Observer* observer = nullptr;  // may be null; with it no row is left out of the last layer
   Tape* tape = nullptr;                // likewise: see model/tape.h
   bool hidden_states = false;          // `out` takes the final hidden states [width] of a decoder too
-  std::optional<ops::Care> care = {};  // none: as prompts and generated tokens are computed
+  std::optional<ops::Care> care = {};  // none: as prompts and generated tokens are computed, or an encoder's texts
   LayerRange layers = {};
 };
 

@@ -168,12 +168,15 @@ void Transformer::forward_pieces(ThreadPool& pool, Model::Scratch& scratch, tens
   const std::size_t rows = scratch.positions.size();
   const bool prompts = std::any_of(scratch.pieces.begin(), scratch.pieces.end(),
                                    [](const Piece& piece) { return piece.count > ops::few_tokens(); });
+  const ops::Care usual = family_.mask == Mask::both_ways ? ops::Care::outliers
+                          : prompts                       ? ops::Care::short_prompt
+                                                          : ops::Care::nobody;
   Step step{.pool = pool,
             .scratch = scratch,
             .options = options,
             .x = scratch.residual.rows(rows, h_.width),
             .cut = out.count != rows && !options.observer && !options.tape,
-            .care = options.care.value_or(prompts ? ops::Care::short_prompt : ops::Care::nobody)};
+            .care = options.care.value_or(usual)};
   const auto [begin, end, stream] = options.layers;
   if (begin == 0)
     embed(step);

@@ -1,0 +1,264 @@
+// Products with many tokens in tile registers (Intel AMX): panels of bfloat16 pairs, as avx512_bf16.h lays them out,
+// are what one tile takes, sixteen rows by 32 columns; sixteen tokens of activations are another, and sums of both, in
+// float32, stay in a third for all columns of a chunk. Formats of codes become bfloat16 when they are unpacked.
+#pragma once
+
+#include "kernels/matmul/avx512.h"
+#include "kernels/matmul/avx512_bf16.h"
+#include "kernels/matmul/avx512_codes.h"
+
+namespace hearth::kernels {
+namespace {
+
+constexpr std::size_t amx_tokens = 16, amx_tile_width = 64, amx_tile_bytes = amx_tokens * amx_tile_width;
+
+// The instructions, with what they read told: GCC 12's own functions hide it, so that stores before them may come
+// after.
+template <int tile>
+void tile_load(const void* from, std::size_t stride) {
+  __asm__ volatile("tileloadd (%0,%1,1), %%tmm%c2" : : "r"(from), "r"(stride), "i"(tile) : "memory");
+}
+template <int tile>
+void tile_store(void* to, std::size_t stride) {
+  __asm__ volatile("tilestored %%tmm%c2, (%0,%1,1)" : : "r"(to), "r"(stride), "i"(tile) : "memory");
+}
+template <int tile>
+void tile_zero() {
+  __asm__ volatile("tilezero %%tmm%c0" : : "i"(tile));
+}
+// sums[token][row] += a[token][column] * b[column][row], 16 tokens, 32 columns, 16 rows
+template <int sums, int a, int b>
+void tile_multiply() {
+  __asm__ volatile("tdpbf16ps %%tmm%c2, %%tmm%c1, %%tmm%c0" : : "i"(sums), "i"(a), "i"(b));
+}
+
+// The eight tiles, all of 16 rows of 64 bytes, for as long as this lives. The system keeps 8 KB for a thread that has
+// them, so they are given back.
+struct AmxTiles {
+  AmxTiles() {
+    struct {
+      std::uint8_t palette = 1, start = 0, reserved[14] = {};
+      std::uint16_t row_bytes[16] = {64, 64, 64, 64, 64, 64, 64, 64};
+      std::uint8_t rows[16] = {16, 16, 16, 16, 16, 16, 16, 16};
+    } const shape;
+    static_assert(sizeof shape == 64);
+    __asm__ volatile("ldtilecfg %0" : : "m"(shape));
+  }
+  ~AmxTiles() { __asm__ volatile("tilerelease"); }
+  AmxTiles(const AmxTiles&) = delete;
+  AmxTiles& operator=(const AmxTiles&) = delete;
+};
+
+// Activations as bfloat16 in the order in which tiles take them: for each chunk of columns
+// [tokens / 16][columns / 32][16 tokens][32 columns], zero past the last column. What stands past the last token counts
+// for nothing. A chunk is in one piece, so that it does not meet itself in the same sets of a cache.
+struct AmxRows {
+  std::byte* base;
+  std::size_t columns, blocks;
+  AmxRows(const std::byte* packed, std::size_t all_columns, std::size_t tokens)
+      : base(const_cast<std::byte*>(packed)),
+        columns(round_up(all_columns, 32)),
+        blocks(round_up(tokens, amx_tokens) / amx_tokens) {}
+  std::size_t bytes() const { return blocks * columns / 32 * amx_tile_bytes; }
+  // Of 16 tokens in the chunk that begins with a column.
+  std::size_t block(std::size_t chunk) const {
+    return (columns - chunk < Bf16Panels::chunk ? columns - chunk : Bf16Panels::chunk) / 32 * amx_tile_bytes;
+  }
+  std::byte* at(std::size_t token, std::size_t column) const {
+    const std::size_t chunk = column / Bf16Panels::chunk * Bf16Panels::chunk;
+    return base + chunk / 32 * blocks * amx_tile_bytes + token / amx_tokens * block(chunk) +
+           (column - chunk) / 32 * amx_tile_bytes + token % amx_tokens * amx_tile_width;
+  }
+};
+
+inline void pack_for_tiles(const float* x, std::size_t columns, const AmxRows& rows, std::size_t token) {
+  for (std::size_t i = 0; i < columns; i += 32)
+    pack_bf16(x + i, columns - i < 32 ? columns - i : 32, rows.at(token, i));
+}
+
+// Rows whose sums wait, for all tokens, while chunk after chunk of columns is added: outputs themselves are too far
+// apart for that, so that a cache would lose them.
+constexpr std::size_t amx_rows = 256;
+
+struct AmxPanels : Bf16Panels {
+  struct Memory {
+    std::byte panels[Bf16Panels::scratch_bytes];
+    // of the panel that is being unpacked: scales and minimums as they come, and for each group what a code's number
+    // between 1 and 2 is multiplied with, and what is added
+    alignas(64) float factors[chunk / 16][panel_rows], addends[chunk / 16][panel_rows];
+    float own_scales[panel_rows][chunk / 16 + 16], own_minimums[panel_rows][chunk / 16 + 16];
+    alignas(
+        64) float sums[1][amx_rows / panel_rows][amx_tokens][panel_rows];  // of as many sixteens of tokens as there are
+  };
+  static constexpr std::size_t scratch_bytes(std::size_t tokens) {
+    return sizeof(Memory) + round_up(tokens, amx_tokens) / amx_tokens * sizeof(Memory::sums[0]);
+  }
+  const AmxRows rows;
+  Memory& memory;
+
+  explicit AmxPanels(const ProductPiece& p)
+      : Bf16Panels(p),
+        rows(p.input->packed[static_cast<std::size_t>(Form::bf16)], p.input->columns, p.input->tokens),
+        memory(*reinterpret_cast<Memory*>(p.scratch)) {}
+
+  // Where sums of 16 tokens by 16 rows are: the next such rows and the next tokens' are `next_rows` and `next_tokens`
+  // further.
+  struct Place {
+    float* sums;
+    std::size_t next_rows, next_tokens, stride;
+    float* of(std::size_t t, std::size_t p) const { return sums + t * next_tokens + p * next_rows; }
+  };
+  Place waiting(std::size_t token, std::size_t row) const {
+    constexpr std::size_t tile = amx_tokens * panel_rows;
+    return {memory.sums[token / amx_tokens][(row - piece.begin) / panel_rows][0], tile, amx_rows / panel_rows * tile,
+            panel_rows};
+  }
+  Place output(std::size_t token, std::size_t row) const {
+    return {piece.output + token * piece.output_stride + row, panel_rows, amx_tokens * piece.output_stride,
+            piece.output_stride};
+  }
+  // Whether so many tokens and rows may be summed where they belong.
+  bool whole(std::size_t token, std::size_t tokens, std::size_t row, std::size_t count) const {
+    return !piece.bias && token + tokens <= piece.input->tokens && row + count <= piece.end;
+  }
+
+  // Of T times 16 tokens and P panels.
+  template <int T, int P>
+  void product(const Area& area, std::size_t token, std::size_t panel, Fetch& next) const {
+    const std::size_t row = area.row + panel * panel_rows;
+    const bool direct = whole(token, T * amx_tokens, row, P * panel_rows);
+    const bool first = area.first == 0, last = area.first + area.columns == piece.input->columns;
+    if (!first || (direct && piece.accumulate)) {
+      const Place from = first ? output(token, row) : waiting(token, row);
+      const std::size_t width = from.stride * sizeof(float);
+      tile_load<0>(from.of(0, 0), width);
+      if constexpr (P > 1) tile_load<1>(from.of(0, 1), width);
+      if constexpr (T > 1) tile_load<2>(from.of(1, 0), width);
+      if constexpr (T > 1 && P > 1) tile_load<3>(from.of(1, 1), width);
+    } else {
+      tile_zero<0>();
+      if constexpr (P > 1) tile_zero<1>();
+      if constexpr (T > 1) tile_zero<2>();
+      if constexpr (T > 1 && P > 1) tile_zero<3>();
+    }
+    const std::byte *a = rows.at(token, area.first), *b = at(panel);
+    const std::size_t block = rows.block(area.first);
+    for (std::size_t i = 0; i < area.columns; i += 32, a += amx_tile_bytes, b += amx_tile_bytes) {
+      next.some();
+      tile_load<6>(b, amx_tile_width);
+      tile_load<4>(a, amx_tile_width);
+      tile_multiply<0, 4, 6>();
+      if constexpr (P > 1) {
+        tile_load<7>(b + panel_bytes, amx_tile_width);
+        tile_multiply<1, 4, 7>();
+      }
+      if constexpr (T > 1) {
+        tile_load<5>(a + block, amx_tile_width);
+        tile_multiply<2, 5, 6>();
+        if constexpr (P > 1) tile_multiply<3, 5, 7>();
+      }
+    }
+    const Place to = direct && last ? output(token, row) : waiting(token, row);
+    const std::size_t width = to.stride * sizeof(float);
+    tile_store<0>(to.of(0, 0), width);
+    if constexpr (P > 1) tile_store<1>(to.of(0, 1), width);
+    if constexpr (T > 1) tile_store<2>(to.of(1, 0), width);
+    if constexpr (T > 1 && P > 1) tile_store<3>(to.of(1, 1), width);
+    if (!direct && last)
+      for (std::size_t t = 0; t < T * amx_tokens && token + t < piece.input->tokens; ++t)
+        for (std::size_t p = 0; p < P; ++p)
+          write<Avx512>(piece, token + t, row + p * panel_rows, piece.end - row - p * panel_rows,
+                        _mm512_load_ps(to.of(t / amx_tokens, p) + t % amx_tokens * panel_rows));
+  }
+};
+
+inline void multiply_in_tiles(const AmxPanels& unpacked, const Area& area, Fetch& next) {
+  const std::size_t tokens = unpacked.piece.input->tokens;
+  for (std::size_t token = 0; token < tokens; token += 2 * amx_tokens) {
+    const bool two = token + amx_tokens < tokens;
+    std::size_t panel = 0;
+    for (; (panel + 1) * panel_rows < area.rows; panel += 2)
+      two ? unpacked.product<2, 2>(area, token, panel, next) : unpacked.product<1, 2>(area, token, panel, next);
+    if (panel * panel_rows < area.rows)
+      two ? unpacked.product<2, 1>(area, token, panel, next) : unpacked.product<1, 1>(area, token, panel, next);
+  }
+}
+
+inline void many_in_tiles(const ProductPiece& piece,
+                          void (*unpack)(const AmxPanels& to, const Area& area, std::size_t panel)) {
+  const AmxTiles tiles;
+  for (std::size_t row = piece.begin; row < piece.end; row += amx_rows) {
+    ProductPiece part = piece;
+    part.begin = row;
+    if (piece.end - row > amx_rows) part.end = row + amx_rows;
+    ProductPiece rest = part;
+    const AmxPanels unpacked(part);
+    many(rest, unpacked, unpack, multiply_in_tiles);
+  }
+}
+
+// Four columns of 16 rows, a byte each, to two pairs: the code becomes part of a number from 1 to 2, which `factor` and
+// `addend` make the weight.
+template <bool eight_bits>
+void to_pairs(__m512i codes, __m512 factor, __m512 addend, std::byte* to) {
+  constexpr int up = eight_bits ? 15 : 16;
+  const __m512i mask = _mm512_set1_epi32(255 << up), one = _mm512_set1_epi32(0x3f800000);
+  const auto weight = [&](__m512i moved) {
+    const __m512 number =
+        _mm512_castsi512_ps(_mm512_ternarylogic_epi32(moved, mask, one, 0xea));  // (moved & mask) | one
+    return _mm512_castps_si512(_mm512_fmadd_ps(number, factor, addend));
+  };
+  const __m512i w[4] = {weight(_mm512_slli_epi32(codes, up)), weight(_mm512_slli_epi32(codes, up - 8)),
+                        weight(_mm512_srli_epi32(codes, 16 - up)), weight(_mm512_srli_epi32(codes, 24 - up))};
+  // to bfloat16, to the nearest: the upper halves
+  const __m512i half = _mm512_set1_epi32(0x8000);
+  for (int i = 0; i < 2; ++i) {
+    const __m512i low = _mm512_add_epi32(w[2 * i], half), high = _mm512_add_epi32(w[2 * i + 1], half);
+    _mm512_store_si512(to + i * 64, _mm512_mask_blend_epi16(0xaaaaaaaa, _mm512_srli_epi32(low, 16), high));
+  }
+}
+
+// A missing row is like the first.
+template <class F>
+void unpack_codes_to_pairs(const AmxPanels& to, const Area& area, std::size_t panel) {
+  using Block = typename F::Block;
+  constexpr bool eight_bits = F::most > 127;
+  constexpr float unit = eight_bits ? 256 : 128;  // the number is 1 + code / unit
+  const std::size_t left = area.rows - panel * panel_rows, row_bytes = to.piece.row_bytes;
+  const std::byte* const weights =
+      to.piece.weights + (area.row + panel * panel_rows) * row_bytes + area.first / Block::weights * sizeof(Block);
+  const auto row = [=](std::size_t r) { return weights + (r < left ? r : 0) * row_bytes; };
+  auto& memory = to.memory;
+  const std::size_t groups = area.columns / F::group;
+  for (std::size_t r = 0; r < panel_rows; ++r)
+    F::expand(reinterpret_cast<const Block*>(row(r)), area.columns / Block::weights, memory.own_scales[r],
+              memory.own_minimums[r]);
+  turn_scales(memory.own_scales, groups, memory.factors);
+  if constexpr (F::minimum) turn_scales(memory.own_minimums, groups, memory.addends);
+  for (std::size_t group = 0; group < groups; ++group) {
+    const __m512 factor = _mm512_mul_ps(_mm512_load_ps(memory.factors[group]), _mm512_set1_ps(unit));
+    const __m512 least = F::minimum ? _mm512_load_ps(memory.addends[group]) : _mm512_setzero_ps();
+    _mm512_store_ps(memory.factors[group], factor);
+    _mm512_store_ps(memory.addends[group], _mm512_fnmadd_ps(factor, _mm512_set1_ps(1 + F::offset / unit), least));
+  }
+  std::byte* out = to.at(panel);
+  for (std::size_t step = 0; step * 64 < area.columns; ++step) {
+    const std::size_t columns = area.columns - step * 64 < 64 ? 32 : 64;
+    __m512 v[panel_rows];
+    for (std::size_t r = 0; r < panel_rows; ++r) v[r] = _mm512_castsi512_ps(codes_at<F>(row(r), step, columns == 64));
+    Avx512::transpose(v);
+    for (std::size_t i = 0; i < columns / 4; ++i, out += 128) {
+      const std::size_t group = (step * 64 + i * 4) / F::group;
+      to_pairs<eight_bits>(_mm512_castps_si512(v[i]), _mm512_load_ps(memory.factors[group]),
+                           _mm512_load_ps(memory.addends[group]), out);
+    }
+  }
+}
+
+template <class F>
+void unpack_floats_to_pairs(const AmxPanels& to, const Area& area, std::size_t panel) {
+  unpack_pairs<F>(to, area, panel);
+}
+
+}  // namespace
+}  // namespace hearth::kernels
