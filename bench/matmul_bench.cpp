@@ -1,8 +1,9 @@
 // Matrix products by themselves, for each format and instruction set: bytes of weights read a second with 1, 4 and 8
 // sequences side by side, arithmetic with 16, and with a prompt of 512. Arguments: threads, then the level and the
-// format, for only those.
+// format, for only those, then how many MB of weights there are (what a cache holds shows the arithmetic alone).
 #include <fmt/core.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <cstring>
 #include <random>
@@ -47,7 +48,7 @@ std::vector<std::byte> random_bytes(std::size_t count) {
 
 int main(int argc, char** argv) {
   ThreadPool pool(argc > 1 ? std::strtoul(argv[1], nullptr, 10) : 1);
-  constexpr std::size_t area = 192 << 20;
+  const std::size_t area = (argc > 4 ? std::strtoul(argv[4], nullptr, 10) : 192) << 20;
   const std::vector<std::byte> weights = random_bytes(area);
   volatile std::uint64_t sink = 0;
   const double read = seconds(
@@ -79,7 +80,7 @@ int main(int argc, char** argv) {
           fmt::print(" {:6.1f}", double(rows * tensor::row_bytes(info.type, columns)) /
                                      measure(pool, weights, info.type, rows / 2 * 2, columns, tokens) / 1e9);
         for (const std::size_t tokens : {16, 512}) {
-          const std::size_t few = tokens == 16 ? 4096 : 1024;
+          const std::size_t few = std::min<std::size_t>(rows / 2 * 2, tokens == 16 ? 4096 : 1024);
           fmt::print(" {:15.0f}",
                      2e-9 * double(few * columns * tokens) / measure(pool, weights, info.type, few, columns, tokens));
         }

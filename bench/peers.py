@@ -81,6 +81,10 @@ def source(name, folder):
         script.parent.mkdir(exist_ok=True)
         script.write_text('file(WRITE common/build-info.cpp "int LLAMA_BUILD_NUMBER = 0; char const *LLAMA_COMMIT = \\"\\"; '
                           'char const *LLAMA_COMPILER = \\"\\"; char const *LLAMA_BUILD_TARGET = \\"\\";")\n')
+    if name == "llama.cpp":  # GCC 12 takes but 8 bytes of a tile configuration to be read, and leaves out the stores of the rest
+        file = tree / inside / "ggml/src/ggml-cpu/amx/mmq.cpp"
+        file.write_text(file.read_text().replace(
+            "    _tile_loadconfig(&tc);", '    __asm__ volatile("" : : "r"(&tc) : "memory");\n    _tile_loadconfig(&tc);'))
     return tree / inside
 
 

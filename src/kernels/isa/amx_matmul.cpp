@@ -13,9 +13,12 @@ namespace {
 using tensor::Type;
 
 constexpr std::size_t few_tokens = 8;
+// Up to so many, making bfloat16 of codes costs more than tiles save.
+constexpr std::size_t some_tokens = 32;
 
 bool by_tiles(Type type, std::size_t tokens, Care care) {
-  return type != Type::f32 && tokens > few_tokens && !is_measured(care);
+  if (type == Type::f32 || is_measured(care)) return false;
+  return tokens > (type == Type::f16 || type == Type::bf16 ? few_tokens : some_tokens);
 }
 
 Form form(Type type, std::size_t tokens, std::size_t columns, Care care) {

@@ -20,7 +20,6 @@ struct Avx2Product : Avx2 {
   using Bytes = __m256i;
   static constexpr std::size_t bytes = 32;
 
-  static void prefetch(const std::byte* p) { _mm_prefetch(reinterpret_cast<const char*>(p), _MM_HINT_T0); }
   // Products of 32 codes with as many values, four to a lane. vpmaddubsw adds two of them in 16 bits and saturates:
   // 2 * 63 * 127 fits for codes of up to six bits; signed bytes lend their sign to the values: 2 * 128 * 127 fits too.
   template <class F>

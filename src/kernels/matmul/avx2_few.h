@@ -153,7 +153,6 @@ template <class I, class F, int T>
 [[gnu::noinline]] void bytes_rows(const std::byte* row, std::size_t row_bytes, std::size_t rows, std::size_t columns,
                                   const Int8Rows& rows_of_tokens, std::size_t token, const Partial<I>& to) {
   constexpr std::size_t packed_group = group_columns / F::Block::weights * sizeof(typename F::Block);
-  constexpr std::size_t ahead = 8192;
   const Int8Rows in = rows_of_tokens;  // nothing that is written can be it
   const std::size_t groups = columns / group_columns;
   for (std::size_t i = 0; i < rows; ++i, row += row_bytes) {
@@ -161,7 +160,7 @@ template <class I, class F, int T>
     unroll<T>(HEARTH_UNROLL(t) { total[t] = _mm256_setzero_ps(); });
     for (std::size_t group = 0; group < groups; ++group) {
       const std::byte* const from = row + group * packed_group;
-      for (std::size_t line = 0; line < packed_group; line += 64) I::prefetch(from + line + ahead);
+      for (std::size_t line = 0; line < packed_group; line += 64) fetch_ahead(from + line);
       if constexpr (is_narrow<F>)
         add_narrow<I, F, T>(from, in, token, group, total);
       else

@@ -9,7 +9,6 @@ namespace hearth::kernels {
 namespace {
 
 struct Avx512Product : Avx512 {
-  static void prefetch(const std::byte* p) { _mm_prefetch(reinterpret_cast<const char*>(p), _MM_HINT_T0); }
   // sums += products of 64 unsigned codes with as many values, four to a lane. Assembly, because GCC 12 writes every
   // sum of a tile to memory in each turn of the loop where it sees the intrinsic.
   static void add_dot(__m512i& sums, __m512i codes, __m512i values) {

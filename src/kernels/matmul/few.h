@@ -2,6 +2,7 @@
 // I is an instruction set's vectors (avx2.h, avx512.h), F one of its formats.
 #pragma once
 
+#include "kernels/matmul/fetch.h"
 #include "kernels/matmul/int8_rows.h"
 #include "kernels/matmul/output.h"
 #include "kernels/matmul/unroll.h"
@@ -55,7 +56,6 @@ void float_row(const std::byte* row, std::size_t columns, const float* x, std::s
                std::size_t sums_stride) {
   using Float = typename I::Float;
   constexpr int chains = T == 1 ? 4 : T == 2 ? 2 : 1;
-  constexpr std::size_t ahead = 4096;
   Float total[chains][T];
   for (auto& chain : total)
     for (Float& each : chain) each = I::zero();
@@ -63,7 +63,7 @@ void float_row(const std::byte* row, std::size_t columns, const float* x, std::s
   for (; i + chains * I::lanes <= columns; i += chains * I::lanes)
     for (int c = 0; c < chains; ++c) {
       const std::size_t at = i + static_cast<std::size_t>(c) * I::lanes;
-      I::prefetch(row + at * sizeof(typename F::Block) + ahead);
+      fetch_ahead(row + at * sizeof(typename F::Block));
       const Float weights = F::load(row, at);
       for (int t = 0; t < T; ++t)
         total[c][t] = I::fma(weights, I::load(x + static_cast<std::size_t>(t) * stride + at), total[c][t]);
