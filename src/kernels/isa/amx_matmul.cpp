@@ -13,21 +13,27 @@ namespace {
 using tensor::Type;
 
 constexpr std::size_t few_tokens = 8;
-// Up to so many, making bfloat16 of codes costs more than tiles save.
+// Up to so many, making bfloat16 of codes costs more than tiles of it save.
 constexpr std::size_t some_tokens = 32;
 
-bool by_tiles(Type type, std::size_t tokens, Care care) {
+bool is_float_type(Type type) {
+  return type == Type::f16 || type == Type::bf16;
+}
+
+bool in_tiles(Type type, std::size_t tokens, Care care) {
   if (type == Type::f32 || is_measured(care)) return false;
-  return tokens > (type == Type::f16 || type == Type::bf16 ? few_tokens : some_tokens);
+  return tokens > (is_float_type(type) ? few_tokens : some_tokens);
 }
 
 Form form(Type type, std::size_t tokens, std::size_t columns, Care care) {
-  return by_tiles(type, tokens, care) ? Form::bf16 : avx512_bf16_matmul.form(type, tokens, columns, care);
+  return in_tiles(type, tokens, care) ? Form::bf16 : avx512_bf16_matmul.form(type, tokens, columns, care);
 }
 
 std::size_t packed_bytes(Form form, std::size_t tokens, std::size_t columns) {
-  return form == Form::bf16 ? AmxRows(nullptr, columns, tokens).bytes()
-                            : avx512_bf16_matmul.packed_bytes(form, tokens, columns);
+  if (form == Form::bf16) return AmxRows(nullptr, columns, tokens).bytes();
+  // Tiles read records of whole sixteens of tokens.
+  return avx512_bf16_matmul.packed_bytes(form, form == Form::int8_tiles ? round_up(tokens, amx_tokens) : tokens,
+                                         columns);
 }
 
 void pack(Form form, const Activations& input, std::size_t begin, std::size_t end, std::byte* packed) {
@@ -38,18 +44,26 @@ void pack(Form form, const Activations& input, std::size_t begin, std::size_t en
 }
 
 std::size_t scratch_bytes(Type type, std::size_t tokens, std::size_t columns) {
-  const std::size_t others = avx512_bf16_matmul.scratch_bytes(type, tokens, columns);
-  return others < AmxPanels::scratch_bytes(tokens) ? AmxPanels::scratch_bytes(tokens) : others;
+  std::size_t most = avx512_bf16_matmul.scratch_bytes(type, tokens, columns);
+  for (const std::size_t bytes : {AmxPanels::scratch_bytes(tokens), AmxCodes::scratch_bytes})
+    most = bytes > most ? bytes : most;
+  return most;
 }
 
 void multiply(const ProductPiece& piece) {
-  if (!by_tiles(piece.type, piece.input->tokens, piece.input->care)) return avx512_bf16_matmul.multiply(piece);
+  const Activations& input = *piece.input;
+  const Form how = form(piece.type, input.tokens, input.columns, input.care);
   with_format(piece.type, [&]<class F>() {
-    if constexpr (!is_float<F>)
-      many_in_tiles(piece, unpack_codes_to_pairs<F>);
-    else
-      many_in_tiles(piece,
-                    piece.type == Type::f16 ? unpack_floats_to_pairs<F16Pairs> : unpack_floats_to_pairs<Bf16Pairs>);
+    if constexpr (is_float<F>) {
+      if (how == Form::bf16)
+        return many_in_tiles(
+            piece, piece.type == Type::f16 ? unpack_floats_to_pairs<F16Pairs> : unpack_floats_to_pairs<Bf16Pairs>);
+    } else {
+      if (how == Form::bf16) return many_in_tiles(piece, unpack_codes_to_pairs<F>);
+      if constexpr (F::group == 32)
+        if (how == Form::int8_tiles) return many_codes_in_tiles<F>(piece);
+    }
+    avx512_bf16_matmul.multiply(piece);
   });
 }
 

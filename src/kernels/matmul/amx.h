@@ -1,6 +1,7 @@
 // Products with many tokens in tile registers (Intel AMX): panels of bfloat16 pairs, as avx512_bf16.h lays them out,
 // are what one tile takes, sixteen rows by 32 columns; sixteen tokens of activations are another, and sums of both, in
-// float32, stay in a third for all columns of a chunk. Formats of codes become bfloat16 when they are unpacked.
+// float32, stay in a third for all columns of a chunk. Formats of codes become bfloat16 when they are unpacked; for
+// some tokens only, that would take longer than the product, and codes are multiplied as they are.
 #pragma once
 
 #include "kernels/matmul/avx512.h"
@@ -32,16 +33,24 @@ void tile_multiply() {
   __asm__ volatile("tdpbf16ps %%tmm%c2, %%tmm%c1, %%tmm%c0" : : "i"(sums), "i"(a), "i"(b));
 }
 
-// The eight tiles, all of 16 rows of 64 bytes, for as long as this lives. The system keeps 8 KB for a thread that has
-// them, so they are given back.
+// The same of signed bytes, in integers; as many columns as the tiles have.
+template <int sums, int a, int b>
+void tile_multiply_bytes() {
+  __asm__ volatile("tdpbssd %%tmm%c2, %%tmm%c1, %%tmm%c0" : : "i"(sums), "i"(a), "i"(b));
+}
+
+// The eight tiles: four of sums, 16 tokens by 16 rows; two of 16 tokens, `columns_bytes` of each; two of weights that
+// match. For as long as this lives: the system keeps 8 KB for a thread that has them, so they are given back.
 struct AmxTiles {
-  AmxTiles() {
+  explicit AmxTiles(std::uint8_t columns_bytes = amx_tile_width) {
     struct {
       std::uint8_t palette = 1, start = 0, reserved[14] = {};
       std::uint16_t row_bytes[16] = {64, 64, 64, 64, 64, 64, 64, 64};
       std::uint8_t rows[16] = {16, 16, 16, 16, 16, 16, 16, 16};
-    } const shape;
+    } shape;
     static_assert(sizeof shape == 64);
+    shape.row_bytes[4] = shape.row_bytes[5] = columns_bytes;
+    shape.rows[6] = shape.rows[7] = columns_bytes / 4;
     __asm__ volatile("ldtilecfg %0" : : "m"(shape));
   }
   ~AmxTiles() { __asm__ volatile("tilerelease"); }
@@ -128,8 +137,9 @@ struct AmxPanels : Bf16Panels {
     const std::size_t row = area.row + panel * panel_rows;
     const bool direct = whole(token, T * amx_tokens, row, P * panel_rows);
     const bool first = area.first == 0, last = area.first + area.columns == piece.input->columns;
-    if (!first || (direct && piece.accumulate)) {
-      const Place from = first ? output(token, row) : waiting(token, row);
+    if (first && piece.accumulate && !direct) start<T, P>(token, row);
+    if (!first || piece.accumulate) {
+      const Place from = first && direct ? output(token, row) : waiting(token, row);
       const std::size_t width = from.stride * sizeof(float);
       tile_load<0>(from.of(0, 0), width);
       if constexpr (P > 1) tile_load<1>(from.of(0, 1), width);
@@ -164,16 +174,44 @@ struct AmxPanels : Bf16Panels {
     if constexpr (P > 1) tile_store<1>(to.of(0, 1), width);
     if constexpr (T > 1) tile_store<2>(to.of(1, 0), width);
     if constexpr (T > 1 && P > 1) tile_store<3>(to.of(1, 1), width);
-    if (!direct && last)
-      for (std::size_t t = 0; t < T * amx_tokens && token + t < piece.input->tokens; ++t)
-        for (std::size_t p = 0; p < P; ++p)
-          write<Avx512>(piece, token + t, row + p * panel_rows, piece.end - row - p * panel_rows,
-                        _mm512_load_ps(to.of(t / amx_tokens, p) + t % amx_tokens * panel_rows));
+    if (!direct && last) finish<T, P>(token, row);
+  }
+
+  // What is there already, to where sums wait, so that sums are the same whether they wait or not.
+  template <int T, int P>
+  void start(std::size_t token, std::size_t row) const {
+    each_vector<T, P>(token, row, [&](std::size_t t, std::size_t first, std::size_t count, float* sums) {
+      _mm512_store_ps(sums, Avx512::load_part(piece.output + t * piece.output_stride + first, count));
+    });
+  }
+  template <int T, int P>
+  void finish(std::size_t token, std::size_t row) const {
+    ProductPiece to = piece;
+    to.accumulate = false;
+    each_vector<T, P>(token, row, [&](std::size_t t, std::size_t first, std::size_t count, const float* sums) {
+      write<Avx512>(to, t, first, count, _mm512_load_ps(sums));
+    });
+  }
+
+ private:
+  // Calls task(token, row, how many rows, their sums) for what is there of T times 16 tokens by P panels.
+  template <int T, int P, class Task>
+  void each_vector(std::size_t token, std::size_t row, Task task) const {
+    const Place place = waiting(token, row);
+    for (std::size_t t = 0; t < T * amx_tokens && token + t < piece.input->tokens; ++t)
+      for (std::size_t p = 0; p < P; ++p) {
+        const std::size_t left = piece.end - row - p * panel_rows;
+        task(token + t, row + p * panel_rows, left < panel_rows ? left : panel_rows,
+             place.of(t / amx_tokens, p) + t % amx_tokens * panel_rows);
+      }
   }
 };
 
-inline void multiply_in_tiles(const AmxPanels& unpacked, const Area& area, Fetch& next) {
+inline void multiply_in_tiles(const AmxPanels& unpacked, const Area& area) {
   const std::size_t tokens = unpacked.piece.input->tokens;
+  const std::size_t calls = round_up(area.columns, 32) / 32 * ((tokens + 2 * amx_tokens - 1) / (2 * amx_tokens)) *
+                            ((area.rows + 2 * panel_rows - 1) / (2 * panel_rows));
+  Fetch next = next_of(unpacked.piece, area, AmxPanels::chunk, calls);
   for (std::size_t token = 0; token < tokens; token += 2 * amx_tokens) {
     const bool two = token + amx_tokens < tokens;
     std::size_t panel = 0;
@@ -258,6 +296,91 @@ void unpack_codes_to_pairs(const AmxPanels& to, const Area& area, std::size_t pa
 template <class F>
 void unpack_floats_to_pairs(const AmxPanels& to, const Area& area, std::size_t panel) {
   unpack_pairs<F>(to, area, panel);
+}
+
+// Some tokens with a format's own codes, of groups of 32 columns, as avx512_codes.h unpacks them: a tile's sums of a
+// group are integers, which are scaled and added up outside of tiles.
+struct AmxCodes : CodePanels<32> {
+  struct Memory {
+    CodePanels<32>::Memory unpacked;
+    alignas(64) std::int32_t dots[2][of_scale][amx_tokens][panel_rows];  // of the last two times 64 columns
+  };
+  static constexpr std::size_t scratch_bytes = sizeof(Memory);
+
+  AmxCodes(const ProductPiece& p, bool has_minimum) : CodePanels<32>(p, Form::int8_tiles, 0, has_minimum) {}
+
+  // 64 columns of 16 tokens with a panel.
+  void multiply(const std::byte* values, const std::uint8_t* codes,
+                std::int32_t (&to)[of_scale][amx_tokens][panel_rows]) const {
+    tile_zero<0>();
+    tile_load<4>(values, in.record);
+    tile_load<6>(codes, amx_tile_width);
+    tile_multiply_bytes<0, 4, 6>();
+    tile_store<0>(to[0], amx_tile_width);
+    tile_zero<1>();
+    tile_load<5>(values + 32, in.record);
+    tile_load<7>(codes + 32 * panel_rows, amx_tile_width);
+    tile_multiply_bytes<1, 5, 7>();
+    tile_store<1>(to[1], amx_tile_width);
+  }
+
+  // `first`: the record of the first of 16 tokens.
+  [[gnu::noinline]] void product(const std::byte* first, const Area& area, std::size_t panel, __m512 (&out)[amx_tokens],
+                                 Fetch& next) const {
+    auto& dots = reinterpret_cast<Memory*>(piece.scratch)->dots;
+    const std::size_t parts = round_up(area.columns, 64) / 64, stride = in.record;
+    const std::byte *const values = first + area.first, *scales = first + in.scales_at + area.first / 16;
+    const std::byte* products = first + in.products_at + area.first / 8;  // scale * the sum of 32 codes
+    const std::uint8_t* const codes = memory.codes[panel];
+    __m512 sums[amx_tokens];
+    unroll<amx_tokens>(HEARTH_UNROLL(t) { sums[t] = _mm512_setzero_ps(); });
+    multiply(values, codes, dots[0]);
+    for (std::size_t part = 0; part < parts; ++part, scales += 4) {  // tiles are a part ahead
+      next.some();
+      if (part + 1 < parts)
+        multiply(values + (part + 1) * 64, codes + (part + 1) * 64 * panel_rows, dots[(part + 1) % 2]);
+      const auto& dot = dots[part % 2];
+      const __m512 even = _mm512_load_ps(memory.scales[panel][2 * part]);
+      const __m512 odd = _mm512_load_ps(memory.scales[panel][2 * part + 1]);
+      unroll<amx_tokens>(HEARTH_UNROLL(t) {
+        const __m512 low = _mm512_mul_ps(_mm512_cvtepi32_ps(_mm512_load_si512(dot[0][t])), even);
+        const __m512 both = _mm512_fmadd_ps(_mm512_cvtepi32_ps(_mm512_load_si512(dot[1][t])), odd, low);
+        sums[t] = _mm512_fmadd_ps(both, _mm512_set1_ps(load_as<float>(scales + t * stride)), sums[t]);
+      });
+    }
+    for (std::size_t at = 0; minimum && at < parts * of_scale; ++at, products += 4) {
+      const __m512 least = _mm512_load_ps(memory.minimums[panel][at]);
+      unroll<amx_tokens>(HEARTH_UNROLL(t) {
+        sums[t] = _mm512_fmadd_ps(least, _mm512_set1_ps(load_as<float>(products + t * stride)), sums[t]);
+      });
+    }
+    unroll<amx_tokens>(HEARTH_UNROLL(t) { out[t] = sums[t]; });
+  }
+};
+
+inline void multiply_codes_in_tiles(const AmxCodes& unpacked, const Area& area) {
+  const ProductPiece& piece = unpacked.piece;
+  const std::size_t tokens = piece.input->tokens, count = (area.rows + panel_rows - 1) / panel_rows;
+  Fetch next = next_of(piece, area, AmxCodes::chunk,
+                       round_up(area.columns, 64) / 64 * ((tokens + amx_tokens - 1) / amx_tokens) * count);
+  for (std::size_t token = 0; token < tokens; token += amx_tokens)
+    for (std::size_t panel = 0; panel < count; ++panel) {
+      __m512 sums[amx_tokens];
+      unpacked.product(unpacked.in.base + token * unpacked.in.record, area, panel, sums, next);
+      for (std::size_t t = 0; t < amx_tokens && token + t < tokens; ++t)
+        write<Avx512>(piece, token + t, area.row + panel * panel_rows, area.rows - panel * panel_rows, sums[t]);
+    }
+}
+
+template <class F>
+void many_codes_in_tiles(const ProductPiece& piece) {
+  const AmxTiles tiles(32);
+  ProductPiece rest = piece;
+  const AmxCodes unpacked(rest, F::minimum);
+  many<AmxCodes>(
+      rest, unpacked,
+      [](const AmxCodes& to, const Area& area, std::size_t panel) { unpack_own_codes<F, true>(to, area, panel); },
+      multiply_codes_in_tiles);
 }
 
 }  // namespace

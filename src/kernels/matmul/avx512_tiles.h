@@ -63,15 +63,17 @@ inline Fetch next_of(const ProductPiece& piece, const Area& area, std::size_t ch
 // panel, sums, next) is that of T tokens with panels [panel, panel + P), and fetches some of what comes next once for
 // each `Panels::stretch` columns.
 template <class Panels>
-void multiply_in_registers(const Panels& unpacked, const Area& area, Fetch& next) {
-  for_tiles(unpacked.piece.input->tokens, [&]<int T>(std::size_t token) {
+void multiply_in_registers(const Panels& unpacked, const Area& area) {
+  const ProductPiece& piece = unpacked.piece;
+  const std::size_t tiles = (piece.input->tokens + tile_tokens - 1) / tile_tokens;
+  Fetch next = next_of(piece, area, Panels::chunk, (area.columns + Panels::stretch - 1) / Panels::stretch * tiles * 2);
+  for_tiles(piece.input->tokens, [&]<int T>(std::size_t token) {
     const auto multiply = [&]<int P>(std::size_t panel) {
       __m512 sums[T][P];
       unpacked.template product<T, P>(area, token, panel, sums, next);
       for (std::size_t t = 0; t < T; ++t)
         for (std::size_t p = panel; p < panel + P; ++p)
-          write<Avx512>(unpacked.piece, token + t, area.row + p * panel_rows, area.rows - p * panel_rows,
-                        sums[t][p - panel]);
+          write<Avx512>(piece, token + t, area.row + p * panel_rows, area.rows - p * panel_rows, sums[t][p - panel]);
     };
     std::size_t panel = 0;
     for (; (panel + 1) * panel_rows < area.rows; panel += 2) multiply.template operator()<2>(panel);
@@ -83,18 +85,15 @@ void multiply_in_registers(const Panels& unpacked, const Area& area, Fetch& next
 template <class Panels>
 void many(ProductPiece& piece, const Panels& unpacked,
           void (*unpack)(const Panels& to, const Area& area, std::size_t panel),
-          void (*multiply)(const Panels& unpacked, const Area& area, Fetch& next) = multiply_in_registers<Panels>) {
+          void (*multiply)(const Panels& unpacked, const Area& area) = multiply_in_registers<Panels>) {
   constexpr std::size_t at_once = panels * panel_rows;
-  const std::size_t tiles = (piece.input->tokens + tile_tokens - 1) / tile_tokens;
   for (std::size_t first = 0; first < piece.input->columns; first += Panels::chunk) {
     const std::size_t left = piece.input->columns - first;
     for (std::size_t row = piece.begin; row < piece.end; row += at_once) {
       const Area area{first, left < Panels::chunk ? left : Panels::chunk, row,
                       piece.end - row < at_once ? piece.end - row : at_once};
       for (std::size_t panel = 0; panel * panel_rows < area.rows; ++panel) unpack(unpacked, area, panel);
-      Fetch next =
-          next_of(piece, area, Panels::chunk, (area.columns + Panels::stretch - 1) / Panels::stretch * tiles * 2);
-      multiply(unpacked, area, next);
+      multiply(unpacked, area);
     }
     piece.bias = nullptr;  // what follows is added to the first chunk
     piece.accumulate = true;
