@@ -20,13 +20,15 @@ bool is_float_type(Type type) {
   return type == Type::f16 || type == Type::bf16;
 }
 
-bool in_tiles(Type type, std::size_t tokens, Care care) {
-  if (type == Type::f32 || is_measured(care)) return false;
-  return tokens > (is_float_type(type) ? few_tokens : some_tokens);
+// What is measured goes in bfloat16 however few tokens there are, if its weights are codes; else it stays in float32.
+bool in_pairs(Type type, std::size_t tokens, Care care) {
+  if (type == Type::f32 || care == Care::everyone) return false;
+  if (is_float_type(type)) return tokens > few_tokens && !is_measured(care);
+  return tokens > some_tokens || is_measured(care);
 }
 
 Form form(Type type, std::size_t tokens, std::size_t columns, Care care) {
-  return in_tiles(type, tokens, care) ? Form::bf16 : avx512_bf16_matmul.form(type, tokens, columns, care);
+  return in_pairs(type, tokens, care) ? Form::bf16 : avx512_bf16_matmul.form(type, tokens, columns, care);
 }
 
 std::size_t packed_bytes(Form form, std::size_t tokens, std::size_t columns) {

@@ -325,13 +325,13 @@ struct AmxCodes : CodePanels<32> {
   }
 
   // `first`: the record of the first of 16 tokens.
-  [[gnu::noinline]] void product(const std::byte* first, const Area& area, std::size_t panel, __m512 (&out)[amx_tokens],
+  [[gnu::noinline]] void product(const std::byte* first, const Area& area, __m512 (&out)[amx_tokens],
                                  Fetch& next) const {
     auto& dots = reinterpret_cast<Memory*>(piece.scratch)->dots;
     const std::size_t parts = round_up(area.columns, 64) / 64, stride = in.record;
     const std::byte *const values = first + area.first, *scales = first + in.scales_at + area.first / 16;
     const std::byte* products = first + in.products_at + area.first / 8;  // scale * the sum of 32 codes
-    const std::uint8_t* const codes = memory.codes[panel];
+    const std::uint8_t* const codes = memory.codes[0];
     __m512 sums[amx_tokens];
     unroll<amx_tokens>(HEARTH_UNROLL(t) { sums[t] = _mm512_setzero_ps(); });
     multiply(values, codes, dots[0]);
@@ -340,8 +340,8 @@ struct AmxCodes : CodePanels<32> {
       if (part + 1 < parts)
         multiply(values + (part + 1) * 64, codes + (part + 1) * 64 * panel_rows, dots[(part + 1) % 2]);
       const auto& dot = dots[part % 2];
-      const __m512 even = _mm512_load_ps(memory.scales[panel][2 * part]);
-      const __m512 odd = _mm512_load_ps(memory.scales[panel][2 * part + 1]);
+      const __m512 even = _mm512_load_ps(memory.scales[0][2 * part]);
+      const __m512 odd = _mm512_load_ps(memory.scales[0][2 * part + 1]);
       unroll<amx_tokens>(HEARTH_UNROLL(t) {
         const __m512 low = _mm512_mul_ps(_mm512_cvtepi32_ps(_mm512_load_si512(dot[0][t])), even);
         const __m512 both = _mm512_fmadd_ps(_mm512_cvtepi32_ps(_mm512_load_si512(dot[1][t])), odd, low);
@@ -349,7 +349,7 @@ struct AmxCodes : CodePanels<32> {
       });
     }
     for (std::size_t at = 0; minimum && at < parts * of_scale; ++at, products += 4) {
-      const __m512 least = _mm512_load_ps(memory.minimums[panel][at]);
+      const __m512 least = _mm512_load_ps(memory.minimums[0][at]);
       unroll<amx_tokens>(HEARTH_UNROLL(t) {
         sums[t] = _mm512_fmadd_ps(least, _mm512_set1_ps(load_as<float>(products + t * stride)), sums[t]);
       });
@@ -358,29 +358,30 @@ struct AmxCodes : CodePanels<32> {
   }
 };
 
-inline void multiply_codes_in_tiles(const AmxCodes& unpacked, const Area& area) {
-  const ProductPiece& piece = unpacked.piece;
-  const std::size_t tokens = piece.input->tokens, count = (area.rows + panel_rows - 1) / panel_rows;
-  Fetch next = next_of(piece, area, AmxCodes::chunk,
-                       round_up(area.columns, 64) / 64 * ((tokens + amx_tokens - 1) / amx_tokens) * count);
-  for (std::size_t token = 0; token < tokens; token += amx_tokens)
-    for (std::size_t panel = 0; panel < count; ++panel) {
-      __m512 sums[amx_tokens];
-      unpacked.product(unpacked.in.base + token * unpacked.in.record, area, panel, sums, next);
-      for (std::size_t t = 0; t < amx_tokens && token + t < tokens; ++t)
-        write<Avx512>(piece, token + t, area.row + panel * panel_rows, area.rows - panel * panel_rows, sums[t]);
-    }
-}
-
+// A panel is multiplied as soon as it is unpacked, while the first cache has it.
 template <class F>
 void many_codes_in_tiles(const ProductPiece& piece) {
   const AmxTiles tiles(32);
-  ProductPiece rest = piece;
-  const AmxCodes unpacked(rest, F::minimum);
-  many<AmxCodes>(
-      rest, unpacked,
-      [](const AmxCodes& to, const Area& area, std::size_t panel) { unpack_own_codes<F, true>(to, area, panel); },
-      multiply_codes_in_tiles);
+  const AmxCodes unpacked(piece, F::minimum);
+  const std::size_t tokens = piece.input->tokens, columns = piece.input->columns;
+  ProductPiece to = piece;
+  for (std::size_t first = 0; first < columns; first += AmxCodes::chunk) {
+    const std::size_t width = columns - first < AmxCodes::chunk ? columns - first : AmxCodes::chunk;
+    for (std::size_t row = piece.begin; row < piece.end; row += panel_rows) {
+      const Area area{first, width, row, piece.end - row < panel_rows ? piece.end - row : panel_rows};
+      unpack_own_codes<F, true>(unpacked, area, 0);
+      Fetch next = next_of(piece, area, AmxCodes::chunk,
+                           round_up(width, 64) / 64 * ((tokens + amx_tokens - 1) / amx_tokens), panel_rows);
+      for (std::size_t token = 0; token < tokens; token += amx_tokens) {
+        __m512 sums[amx_tokens];
+        unpacked.product(unpacked.in.base + token * unpacked.in.record, area, sums, next);
+        for (std::size_t t = 0; t < amx_tokens && token + t < tokens; ++t)
+          write<Avx512>(to, token + t, row, area.rows, sums[t]);
+      }
+    }
+    to.bias = nullptr;  // what follows is added to the first chunk
+    to.accumulate = true;
+  }
 }
 
 }  // namespace

@@ -48,7 +48,8 @@ struct Area {
 };
 
 // What comes after an area: the next rows of its chunk, or the first of the chunk that follows.
-inline Fetch next_of(const ProductPiece& piece, const Area& area, std::size_t chunk, std::size_t calls) {
+inline Fetch next_of(const ProductPiece& piece, const Area& area, std::size_t chunk, std::size_t calls,
+                     std::size_t at_once = panels * panel_rows) {
   const std::size_t columns = piece.input->columns, end = area.row + area.rows;
   const bool last = end >= piece.end;
   const std::size_t row = last ? piece.begin : end, first = last ? area.first + chunk : area.first;
@@ -56,7 +57,7 @@ inline Fetch next_of(const ProductPiece& piece, const Area& area, std::size_t ch
   const std::size_t width = columns - first < chunk ? columns - first : chunk, left = piece.end - row;
   const auto bytes = [&](std::size_t count) { return piece.row_bytes * count / columns; };
   return fetch_rows(piece.weights + row * piece.row_bytes + bytes(first), piece.row_bytes,
-                    left < panels * panel_rows ? left : panels * panel_rows, bytes(width), calls);
+                    left < at_once ? left : at_once, bytes(width), calls);
 }
 
 // All tokens with the panels of an area, in tiles of up to 12 by 32 rows. `unpacked`'s product<T, P>(area, token,
