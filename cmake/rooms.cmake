@@ -58,6 +58,7 @@ function(hearth_isa pattern)
     list(REMOVE_ITEM ARGN -O3)
     list(APPEND ARGN -fno-sanitize=undefined)
   endif()
+  list(APPEND ARGN -fno-exceptions)  # kernels throw none, and what unwinds them would be a symbol for all
   # GCC 12 warns of its own AVX-512 intrinsics (bug 105593).
   list(APPEND ARGN $<$<CXX_COMPILER_ID:GNU>:-Wno-uninitialized> $<$<CXX_COMPILER_ID:GNU>:-Wno-maybe-uninitialized>)
   set_source_files_properties(${files} TARGET_DIRECTORY hearth_kernels PROPERTIES COMPILE_OPTIONS "${ARGN}")
