@@ -14,7 +14,7 @@ using tensor::Type;
 
 constexpr std::size_t few_tokens = 8;
 // Up to so many, making bfloat16 of codes costs more than tiles of it save.
-constexpr std::size_t some_tokens = 32;
+constexpr std::size_t some_tokens = 64;
 
 bool is_float_type(Type type) {
   return type == Type::f16 || type == Type::bf16;
