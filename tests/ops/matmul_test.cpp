@@ -296,7 +296,7 @@ TEST(Matmul, ThreadsDoNotChangeABit) {
     for_each_format([&](const tensor::TypeInfo& info) {
       SCOPED_TRACE(std::string(info.name));
       const Weights a(info.type, 200, 256, random), b(info.type, 75, 256, random);
-      for (const std::size_t tokens : {1, 4, 40}) {
+      for (const std::size_t tokens : {1, 4, 40, 70}) {
         const std::vector<float> x = random_rows(tokens * 256, random);
         std::vector<std::vector<float>> results;
         for (ThreadPool* pool : {&one, &two, &three}) {
@@ -308,6 +308,32 @@ TEST(Matmul, ThreadsDoNotChangeABit) {
         }
         EXPECT_EQ(results[0], results[1]);
         EXPECT_EQ(results[0], results[2]);
+      }
+    });
+  });
+}
+
+// Whether a token stands in a full tile or in the last one, and its sums where they belong or beside them.
+TEST(Matmul, TokensAfterDoNotChangeABit) {
+  tests::on_every_level([] {
+    constexpr std::size_t columns = 1280, rows = 72, few = 70, all = 96;
+    std::mt19937 random(6);
+    ThreadPool pool(2);
+    const std::vector<float> x = random_rows(all * columns, random), before = random_rows(all * rows, random);
+    for_each_format([&](const tensor::TypeInfo& info) {
+      SCOPED_TRACE(std::string(info.name));
+      const Weights weights(info.type, rows, columns, random);
+      for (const bool accumulate : {false, true}) {
+        const auto product = [&](std::size_t tokens) {
+          std::vector<float> y(before.begin(), before.begin() + static_cast<std::ptrdiff_t>(tokens * rows));
+          const ops::Product one{
+              .weight = weights.matrix, .output = {y.data(), tokens, rows}, .accumulate = accumulate};
+          ops::matmul(pool, {x.data(), tokens, columns}, {&one, 1});
+          return y;
+        };
+        std::vector<float> y = product(all);
+        y.resize(few * rows);
+        EXPECT_EQ(product(few), y);
       }
     });
   });
