@@ -1,4 +1,4 @@
-// What AMX adds: products with many tokens, in bfloat16. All else is AVX-512's.
+// What AMX adds: products with many tokens in bfloat16, with some dozens in bytes. All else is AVX-512's.
 #include "kernels/matmul/avx512_formats.h"
 // The formats come first: the rest is written over them.
 #include "kernels/matmul/amx.h"

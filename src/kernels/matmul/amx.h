@@ -90,17 +90,16 @@ inline void pack_for_tiles(const float* x, std::size_t columns, const AmxRows& r
 constexpr std::size_t amx_rows = 256;
 
 struct AmxPanels : Bf16Panels {
-  struct Memory {
+  static constexpr std::size_t tile_floats = amx_tokens * panel_rows, tiles_of_tokens = amx_rows / panel_rows;
+  struct alignas(64) Memory {  // behind it sums, [tokens / 16][rows / 16][16 tokens][16 rows]
     std::byte panels[Bf16Panels::scratch_bytes];
     // of the panel that is being unpacked: scales and minimums as they come, and for each group what a code's number
     // between 1 and 2 is multiplied with, and what is added
     alignas(64) float factors[chunk / 16][panel_rows], addends[chunk / 16][panel_rows];
     float own_scales[panel_rows][chunk / 16 + 16], own_minimums[panel_rows][chunk / 16 + 16];
-    alignas(
-        64) float sums[1][amx_rows / panel_rows][amx_tokens][panel_rows];  // of as many sixteens of tokens as there are
   };
   static constexpr std::size_t scratch_bytes(std::size_t tokens) {
-    return sizeof(Memory) + round_up(tokens, amx_tokens) / amx_tokens * sizeof(Memory::sums[0]);
+    return sizeof(Memory) + round_up(tokens, amx_tokens) / amx_tokens * tiles_of_tokens * tile_floats * sizeof(float);
   }
   const AmxRows rows;
   Memory& memory;
@@ -118,8 +117,8 @@ struct AmxPanels : Bf16Panels {
     float* of(std::size_t t, std::size_t p) const { return sums + t * next_tokens + p * next_rows; }
   };
   Place waiting(std::size_t token, std::size_t row) const {
-    constexpr std::size_t tile = amx_tokens * panel_rows;
-    return {memory.sums[token / amx_tokens][(row - piece.begin) / panel_rows][0], tile, amx_rows / panel_rows * tile,
+    const std::size_t tile = token / amx_tokens * tiles_of_tokens + (row - piece.begin) / panel_rows;
+    return {reinterpret_cast<float*>(&memory + 1) + tile * tile_floats, tile_floats, tiles_of_tokens * tile_floats,
             panel_rows};
   }
   Place output(std::size_t token, std::size_t row) const {
@@ -140,16 +139,10 @@ struct AmxPanels : Bf16Panels {
     if (first && piece.accumulate && !direct) start<T, P>(token, row);
     if (!first || piece.accumulate) {
       const Place from = first && direct ? output(token, row) : waiting(token, row);
-      const std::size_t width = from.stride * sizeof(float);
-      tile_load<0>(from.of(0, 0), width);
-      if constexpr (P > 1) tile_load<1>(from.of(0, 1), width);
-      if constexpr (T > 1) tile_load<2>(from.of(1, 0), width);
-      if constexpr (T > 1 && P > 1) tile_load<3>(from.of(1, 1), width);
+      each_tile<T, P>(
+          [&]<int tile>(std::size_t t, std::size_t p) { tile_load<tile>(from.of(t, p), from.stride * sizeof(float)); });
     } else {
-      tile_zero<0>();
-      if constexpr (P > 1) tile_zero<1>();
-      if constexpr (T > 1) tile_zero<2>();
-      if constexpr (T > 1 && P > 1) tile_zero<3>();
+      each_tile<T, P>([]<int tile>(std::size_t, std::size_t) { tile_zero<tile>(); });
     }
     const std::byte *a = rows.at(token, area.first), *b = at(panel);
     const std::size_t block = rows.block(area.first);
@@ -169,12 +162,15 @@ struct AmxPanels : Bf16Panels {
       }
     }
     const Place to = direct && last ? output(token, row) : waiting(token, row);
-    const std::size_t width = to.stride * sizeof(float);
-    tile_store<0>(to.of(0, 0), width);
-    if constexpr (P > 1) tile_store<1>(to.of(0, 1), width);
-    if constexpr (T > 1) tile_store<2>(to.of(1, 0), width);
-    if constexpr (T > 1 && P > 1) tile_store<3>(to.of(1, 1), width);
+    each_tile<T, P>(
+        [&]<int tile>(std::size_t t, std::size_t p) { tile_store<tile>(to.of(t, p), to.stride * sizeof(float)); });
     if (!direct && last) finish<T, P>(token, row);
+  }
+
+  // Calls task.operator()<tile>(t, p) with each tile of sums.
+  template <int T, int P, class Task>
+  static void each_tile(Task task) {
+    unroll<T>(HEARTH_UNROLL(t) { unroll<P>(HEARTH_UNROLL(p) { task.template operator()<t * 2 + p>(t, p); }); });
   }
 
   // What is there already, to where sums wait, so that sums are the same whether they wait or not.
