@@ -378,7 +378,7 @@ class Import(Case):
 @unittest.skipUnless(SMOL.exists(), "needs SmolLM2 (make models)")
 class Smol(Case):
     def test_run(self):
-        self.assertIn("Paris", self.works("run", SMOL, "What is the capital of France?", "--temperature", "0", "-n", "20"))
+        self.assertIn("Paris", self.works("run", SMOL, "Name the capital of France.", "--temperature", "0", "-n", "20"))
         out = json.loads(self.works("run", SMOL, "The capital of France is", "--raw", "--temperature", "0", "-n", "4", "--json"))
         self.assertTrue(out["text"].startswith(" Paris"))
         self.assertEqual(out["finish_reason"], "length")
