@@ -28,7 +28,7 @@ double measure(ThreadPool& pool, const std::vector<std::byte>& weights, tensor::
       [&] {
         const ops::Product product{.weight = {type, weights.data(), rows, columns}, .output = {y.data(), tokens, rows}};
         ops::matmul(pool, {x.data(), tokens, columns}, {&product, 1},
-                    tokens > 16 ? ops::Care::short_prompt : ops::Care::nobody);
+                    tokens > 16 ? ops::Care::prompt : ops::Care::nobody);
       },
       tokens > 100 ? 30 : 40);
 }

@@ -169,7 +169,7 @@ void Transformer::forward_pieces(ThreadPool& pool, Model::Scratch& scratch, tens
   const bool prompts = std::any_of(scratch.pieces.begin(), scratch.pieces.end(),
                                    [](const Piece& piece) { return piece.count > ops::few_tokens(); });
   const ops::Care usual = family_.mask == Mask::both_ways ? ops::Care::outliers
-                          : prompts                       ? ops::Care::short_prompt
+                          : prompts                       ? ops::Care::prompt
                                                           : ops::Care::nobody;
   Step step{.pool = pool,
             .scratch = scratch,

@@ -24,7 +24,7 @@ struct Product {
 // is computed by one thread in a fixed order: the result does not depend on the number of threads. `care` may have x
 // rounded less: prompts', where they are short, not that of sequences that run side by side; and everybody's where
 // results are measured, at the price of speed. In rough products weights of 8 bits may be taken with 6.
-void matmul(ThreadPool& pool, tensor::ConstRows x, std::span<const Product> products, Care care = Care::short_prompt);
+void matmul(ThreadPool& pool, tensor::ConstRows x, std::span<const Product> products, Care care = Care::nobody);
 inline void matmul(ThreadPool& pool, tensor::ConstRows x, const tensor::Matrix& weight, tensor::Rows y) {
   const Product product{.weight = weight, .output = y};
   matmul(pool, x, {&product, 1});

@@ -14,7 +14,7 @@ using tensor::Type;
 
 constexpr std::size_t few_tokens = 8;
 // Up to so many, making bfloat16 of codes costs more than tiles of it save.
-constexpr std::size_t some_tokens = 64;
+constexpr std::size_t some_tokens = short_prompt_tokens;
 
 bool is_float_type(Type type) {
   return type == Type::f16 || type == Type::bf16;
@@ -34,8 +34,8 @@ Form form(Type type, std::size_t tokens, std::size_t columns, Care care) {
 std::size_t packed_bytes(Form form, std::size_t tokens, std::size_t columns) {
   if (form == Form::bf16) return AmxRows(nullptr, columns, tokens).bytes();
   // Tiles read records of whole sixteens of tokens.
-  return avx512_bf16_matmul.packed_bytes(form, form == Form::int8_tiles ? round_up(tokens, amx_tokens) : tokens,
-                                         columns);
+  const bool tiles = form == Form::int8_tiles || form == Form::pair_tiles;
+  return avx512_bf16_matmul.packed_bytes(form, tiles ? round_up(tokens, amx_tokens) : tokens, columns);
 }
 
 void pack(Form form, const Activations& input, std::size_t begin, std::size_t end, std::byte* packed) {
@@ -47,7 +47,7 @@ void pack(Form form, const Activations& input, std::size_t begin, std::size_t en
 
 std::size_t scratch_bytes(Type type, std::size_t tokens, std::size_t columns) {
   std::size_t most = avx512_bf16_matmul.scratch_bytes(type, tokens, columns);
-  for (const std::size_t bytes : {AmxPanels::scratch_bytes(tokens), AmxCodes::scratch_bytes})
+  for (const std::size_t bytes : {AmxPanels::scratch_bytes(tokens), AmxCodes<Form::pair_tiles>::scratch_bytes})
     most = bytes > most ? bytes : most;
   return most;
 }
@@ -62,8 +62,10 @@ void multiply(const ProductPiece& piece) {
             piece, piece.type == Type::f16 ? unpack_floats_to_pairs<F16Pairs> : unpack_floats_to_pairs<Bf16Pairs>);
     } else {
       if (how == Form::bf16) return many_in_tiles(piece, unpack_codes_to_pairs<F>);
-      if constexpr (F::group == 32)
-        if (how == Form::int8_tiles) return many_codes_in_tiles<F>(piece);
+      if constexpr (F::group == 32) {
+        if (how == Form::int8_tiles) return many_codes_in_tiles<F, Form::int8_tiles>(piece);
+        if (how == Form::pair_tiles) return many_codes_in_tiles<F, Form::pair_tiles>(piece);
+      }
     }
     avx512_bf16_matmul.multiply(piece);
   });

@@ -19,13 +19,11 @@ constexpr bool only_words = F::is_signed;
 template <class F>
 constexpr bool is_mixed = F::group == 16 && steps_that_fit<F> == 8;
 
-constexpr std::size_t short_prompt = 64;
-
 // Short prompts are computed with words whatever the format, halves with floats: they cost little, and their answers
 // should be the exact ones. So is what is to be weighed.
 template <class F>
 Form many_form(std::size_t tokens, std::size_t columns, Care care) {
-  const bool careful = care == Care::everyone || (care == Care::short_prompt && tokens <= short_prompt);
+  const bool careful = care == Care::everyone || (care == Care::prompt && tokens <= short_prompt_tokens);
   if constexpr (is_float<F>) {
     const bool words = is_half<F> && !careful && !is_measured(care) && columns % WordQuads::step == 0;
     return words ? Form::int16 : Form::f32;
@@ -42,7 +40,7 @@ Form many_form(std::size_t tokens, std::size_t columns, Care care) {
 template <class F>
 bool is_few(std::size_t tokens, Care care) {
   if constexpr (!is_float<F>) {
-    if (is_measured(care)) return false;  // a few tokens' activations are bytes
+    if (is_measured(care) || care == Care::prompt) return false;  // a few tokens' activations are bytes
     if (!only_words<F>) return tokens <= few_tile;
   }
   return tokens <= few_tokens;

@@ -26,22 +26,19 @@ bool is_float_type(Type type) {
 Form form(Type type, std::size_t tokens, std::size_t, Care care) {
   if (is_float_type(type) || care == Care::everyone) return Form::f32;
   if (is_measured(care)) return Form::fine_tiles;
+  if (care == Care::prompt && tokens <= short_prompt_tokens) return Form::pair_tiles;
   return tokens <= few_tokens ? Form::int8 : Form::int8_tiles;
-}
-
-TileRows tile_rows(Form form, const std::byte* packed, std::size_t columns) {
-  return {packed, columns, form == Form::fine_tiles};
 }
 
 std::size_t packed_bytes(Form form, std::size_t tokens, std::size_t columns) {
   if (form == Form::int8) return avx512_few_matmul.packed_bytes(form, tokens, columns);
-  return form == Form::f32 ? 0 : tokens * tile_rows(form, nullptr, columns).record;
+  return form == Form::f32 ? 0 : tokens * TileRows(nullptr, columns, form).record;
 }
 
 void pack(Form form, const Activations& input, std::size_t begin, std::size_t end, std::byte* packed) {
   if (form == Form::int8) return avx512_few_matmul.pack(form, input, begin, end, packed);
   if (form == Form::f32) return;
-  const TileRows rows = tile_rows(form, packed, input.columns);
+  const TileRows rows(packed, input.columns, form);
   for (std::size_t token = begin; token < end; ++token)
     pack_row(input.x + token * input.stride, input.columns, rows, token);
 }
@@ -54,11 +51,17 @@ std::size_t scratch_bytes(Type type, std::size_t tokens, std::size_t columns) {
     also(few_scratch_bytes<I>);
   } else {
     also(avx512_few_matmul.scratch_bytes(type, tokens, columns));
-    also(CodePanels<32>::scratch_bytes);
-    also(CodePanels<16>::scratch_bytes);
+    also(CodePanels<32, Form::fine_tiles>::scratch_bytes);
+    also(CodePanels<16, Form::fine_tiles>::scratch_bytes);
     also(Int8Panels::scratch_bytes);
   }
   return most;
+}
+
+template <class F, Form form>
+void many_codes(ProductPiece& piece) {
+  using Panels = CodePanels<F::group, form>;
+  many(piece, Panels(piece, F::minimum ? 0 : F::offset, F::minimum), unpack_own_codes<F, Panels>);
 }
 
 void multiply(const ProductPiece& piece) {
@@ -71,8 +74,12 @@ void multiply(const ProductPiece& piece) {
       tokens <= few_tokens ? few_float<I, F>(piece) : many(own, FloatPanels(own), unpack_floats<F>);
     else if (how == Form::f32)
       many(own, FloatPanels(own), unpack_codes<F>);
-    else if (how == Form::fine_tiles || (F::group == 32 && tokens <= some_tokens))
-      many(own, CodePanels<F::group>(own, how, F::minimum ? 0 : F::offset, F::minimum), unpack_own_codes<F>);
+    else if (how == Form::fine_tiles)
+      many_codes<F, Form::fine_tiles>(own);
+    else if (how == Form::pair_tiles)
+      many_codes<F, Form::pair_tiles>(own);
+    else if (F::group == 32 && tokens <= some_tokens)
+      many_codes<F, Form::int8_tiles>(own);
     else
       many(own, Int8Panels(own), unpack_int8<F>);
   });

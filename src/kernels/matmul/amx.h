@@ -296,28 +296,38 @@ void unpack_floats_to_pairs(const AmxPanels& to, const Area& area, std::size_t p
 
 // Some tokens with a format's own codes, of groups of 32 columns, as avx512_codes.h unpacks them: a tile's sums of a
 // group are integers, which are scaled and added up outside of tiles.
-struct AmxCodes : CodePanels<32> {
+template <Form form>
+struct AmxCodes : CodePanels<32, form> {
+  using Base = CodePanels<32, form>;
+  using Base::in, Base::memory, Base::minimum, Base::of_scale, Base::piece;
+  static constexpr int planes = form == Form::pair_tiles ? 2 : 1;
+  using Dots = std::int32_t[of_scale][planes][amx_tokens][panel_rows];
   struct Memory {
-    CodePanels<32>::Memory unpacked;
-    alignas(64) std::int32_t dots[2][of_scale][amx_tokens][panel_rows];  // of the last two times 64 columns
+    typename Base::Memory unpacked;
+    alignas(64) Dots dots[2];  // of the last two times 64 columns
   };
   static constexpr std::size_t scratch_bytes = sizeof(Memory);
 
-  AmxCodes(const ProductPiece& p, bool has_minimum) : CodePanels<32>(p, Form::int8_tiles, 0, has_minimum) {}
+  AmxCodes(const ProductPiece& p, bool has_minimum) : Base(p, 0, has_minimum) {}
 
   // 64 columns of 16 tokens with a panel.
-  void multiply(const std::byte* values, const std::uint8_t* codes,
-                std::int32_t (&to)[of_scale][amx_tokens][panel_rows]) const {
-    tile_zero<0>();
-    tile_load<4>(values, in.record);
-    tile_load<6>(codes, amx_tile_width);
-    tile_multiply_bytes<0, 4, 6>();
-    tile_store<0>(to[0], amx_tile_width);
-    tile_zero<1>();
-    tile_load<5>(values + 32, in.record);
-    tile_load<7>(codes + 32 * panel_rows, amx_tile_width);
-    tile_multiply_bytes<1, 5, 7>();
-    tile_store<1>(to[1], amx_tile_width);
+  void multiply(const std::byte* values, const std::uint8_t* codes, Dots& to) const {
+    unroll<of_scale>(HEARTH_UNROLL(half) {
+      tile_load<6 + half>(codes + half * 32 * panel_rows, amx_tile_width);
+      unroll<planes>(HEARTH_UNROLL(plane) {
+        constexpr int sums = half * 2 + plane;
+        tile_zero<sums>();
+        tile_load<4 + half>(values + plane * in.second_at + half * 32, in.record);
+        tile_multiply_bytes<sums, 4 + half, 6 + half>();
+        tile_store<sums>(to[half][plane], amx_tile_width);
+      });
+    });
+  }
+  static __m512 dots_of(const std::int32_t (&planes_of)[planes][amx_tokens][panel_rows], std::size_t token) {
+    __m512i dots = _mm512_load_si512(planes_of[0][token]);
+    if constexpr (planes == 2)
+      dots = _mm512_add_epi32(_mm512_slli_epi32(dots, 7), _mm512_load_si512(planes_of[1][token]));
+    return _mm512_cvtepi32_ps(dots);
   }
 
   // `first`: the record of the first of 16 tokens.
@@ -339,8 +349,7 @@ struct AmxCodes : CodePanels<32> {
       const __m512 even = _mm512_load_ps(memory.scales[0][2 * part]);
       const __m512 odd = _mm512_load_ps(memory.scales[0][2 * part + 1]);
       unroll<amx_tokens>(HEARTH_UNROLL(t) {
-        const __m512 low = _mm512_mul_ps(_mm512_cvtepi32_ps(_mm512_load_si512(dot[0][t])), even);
-        const __m512 both = _mm512_fmadd_ps(_mm512_cvtepi32_ps(_mm512_load_si512(dot[1][t])), odd, low);
+        const __m512 both = _mm512_fmadd_ps(dots_of(dot[1], t), odd, _mm512_mul_ps(dots_of(dot[0], t), even));
         sums[t] = _mm512_fmadd_ps(both, _mm512_set1_ps(load_as<float>(scales + t * stride)), sums[t]);
       });
     }
@@ -355,18 +364,19 @@ struct AmxCodes : CodePanels<32> {
 };
 
 // A panel is multiplied as soon as it is unpacked, while the first cache has it.
-template <class F>
+template <class F, Form form>
 void many_codes_in_tiles(const ProductPiece& piece) {
+  using Panels = AmxCodes<form>;
   const AmxTiles tiles(32);
-  const AmxCodes unpacked(piece, F::minimum);
+  const Panels unpacked(piece, F::minimum);
   const std::size_t tokens = piece.input->tokens, columns = piece.input->columns;
   ProductPiece to = piece;
-  for (std::size_t first = 0; first < columns; first += AmxCodes::chunk) {
-    const std::size_t width = columns - first < AmxCodes::chunk ? columns - first : AmxCodes::chunk;
+  for (std::size_t first = 0; first < columns; first += Panels::chunk) {
+    const std::size_t width = columns - first < Panels::chunk ? columns - first : Panels::chunk;
     for (std::size_t row = piece.begin; row < piece.end; row += panel_rows) {
       const Area area{first, width, row, piece.end - row < panel_rows ? piece.end - row : panel_rows};
-      unpack_own_codes<F, true>(unpacked, area, 0);
-      Fetch next = next_of(piece, area, AmxCodes::chunk,
+      unpack_own_codes<F, Panels, true>(unpacked, area, 0);
+      Fetch next = next_of(piece, area, Panels::chunk,
                            round_up(width, 64) / 64 * ((tokens + amx_tokens - 1) / amx_tokens), panel_rows);
       for (std::size_t token = 0; token < tokens; token += amx_tokens) {
         __m512 sums[amx_tokens];

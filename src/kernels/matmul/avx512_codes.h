@@ -1,6 +1,7 @@
 // Panels that hold a format's own codes, with a scale for each group of columns and, if there is one, the minimum: for
-// some tokens, where more unpacking would cost as much as multiplying, and for what is measured, where weights should
-// stay what they are and outliers are added in float32.
+// some tokens, where more unpacking would cost as much as multiplying; for short prompts, with codes of activations
+// that are pairs of bytes; and for what is measured, where weights should stay what they are and outliers are added in
+// float32.
 #pragma once
 
 #include "kernels/matmul/avx512.h"
@@ -9,8 +10,8 @@
 namespace hearth::kernels {
 namespace {
 
-// Of groups of 32 or 16 columns.
-template <std::size_t group>
+// Of groups of 32 or 16 columns. Form: int8_tiles, if groups are of 32, fine_tiles or pair_tiles.
+template <std::size_t group, Form form>
 struct CodePanels {
   static constexpr std::size_t stretch = group, chunk = 2048;  // so that the panels stay in the second cache
   static_assert(chunk == TileRows::chunk);
@@ -29,10 +30,9 @@ struct CodePanels {
   int offset;  // of the codes; none where there are minimums
   bool minimum;
 
-  // `form`: int8_tiles, if groups are of 32, or fine_tiles.
-  CodePanels(const ProductPiece& p, Form form, int codes_offset, bool has_minimum)
+  CodePanels(const ProductPiece& p, int codes_offset, bool has_minimum)
       : piece(p),
-        in(p.input->packed[static_cast<std::size_t>(form)], p.input->columns, form == Form::fine_tiles),
+        in(p.input->packed[static_cast<std::size_t>(form)], p.input->columns, form),
         memory(*reinterpret_cast<Memory*>(p.scratch)),
         offset(codes_offset),
         minimum(has_minimum) {}
@@ -56,20 +56,25 @@ struct CodePanels {
       for (const std::size_t end = at + of_scale; at < end; ++at) {
         next.some();
         __m512i dots[T][P];
-        unroll<T>(HEARTH_UNROLL(t) {
-          const __m512i start = _mm512_set1_epi32(-offset * load_as<int>(counts + at * 4 + t * stride));
-          unroll<P>(HEARTH_UNROLL(p) { dots[t][p] = start; });
-        });
-        for (std::size_t step = 0; step < group / 4; ++step) {
-          __m512i w[P];
-          unroll<P>(HEARTH_UNROLL(p) { w[p] = _mm512_load_si512(from + p * panel_bytes); });
+        if constexpr (form == Form::pair_tiles) {
+          unroll<T>(HEARTH_UNROLL(t) { unroll<P>(HEARTH_UNROLL(p) { dots[t][p] = _mm512_setzero_si512(); }); });
+          add_dots<T, P>(from, values, stride, dots);
+          unroll<T>(
+              HEARTH_UNROLL(t) { unroll<P>(HEARTH_UNROLL(p) { dots[t][p] = _mm512_slli_epi32(dots[t][p], 7); }); });
           unroll<T>(HEARTH_UNROLL(t) {
-            const __m512i four = _mm512_set1_epi32(load_as<int>(values + t * stride));
-            unroll<P>(HEARTH_UNROLL(p) { Avx512Product::add_dot(dots[t][p], w[p], four); });
+            const __m512i start = _mm512_set1_epi32(-offset * load_as<int>(counts + at * 4 + t * stride));
+            unroll<P>(HEARTH_UNROLL(p) { dots[t][p] = _mm512_add_epi32(dots[t][p], start); });
           });
-          from += 64;
-          values += 4;
+          add_dots<T, P>(from, values + in.second_at, stride, dots);
+        } else {
+          unroll<T>(HEARTH_UNROLL(t) {
+            const __m512i start = _mm512_set1_epi32(-offset * load_as<int>(counts + at * 4 + t * stride));
+            unroll<P>(HEARTH_UNROLL(p) { dots[t][p] = start; });
+          });
+          add_dots<T, P>(from, values, stride, dots);
         }
+        from += group * panel_rows;
+        values += group;
         unroll<P>(HEARTH_UNROLL(p) {
           const __m512 scale = _mm512_load_ps(memory.scales[panel + p][at]);
           unroll<T>(
@@ -90,7 +95,22 @@ struct CodePanels {
         });
       });
     unroll<T>(HEARTH_UNROLL(t) { unroll<P>(HEARTH_UNROLL(p) { out[t][p] = sums[t][p]; }); });
-    for (std::size_t t = 0; in.fine && t < T; ++t) add_outliers<P>(in.list(token + t, area.first), panel, out[t]);
+    if constexpr (form == Form::fine_tiles)
+      for (std::size_t t = 0; t < T; ++t) add_outliers<P>(in.list(token + t, area.first), panel, out[t]);
+  }
+
+  // Adds the products of a group's codes with T tokens' bytes.
+  template <int T, int P>
+  [[gnu::always_inline]] static inline void add_dots(const std::uint8_t* from, const std::byte* values,
+                                                     std::size_t stride, __m512i (&dots)[T][P]) {
+    for (std::size_t step = 0; step < group / 4; ++step, from += 64, values += 4) {
+      __m512i w[P];
+      unroll<P>(HEARTH_UNROLL(p) { w[p] = _mm512_load_si512(from + p * panel_bytes); });
+      unroll<T>(HEARTH_UNROLL(t) {
+        const __m512i four = _mm512_set1_epi32(load_as<int>(values + t * stride));
+        unroll<P>(HEARTH_UNROLL(p) { Avx512Product::add_dot(dots[t][p], w[p], four); });
+      });
+    }
   }
 
   // Adds a token's outliers, times their columns of weights.
@@ -125,8 +145,8 @@ void turn_scales(const float (*from)[width], std::size_t count, float (*to)[pane
 }
 
 // A missing row is like the first. `centred`: less the offset, as signed bytes.
-template <class F, bool centred = false>
-void unpack_own_codes(const CodePanels<F::group>& to, const Area& area, std::size_t panel) {
+template <class F, class Panels, bool centred = false>
+void unpack_own_codes(const Panels& to, const Area& area, std::size_t panel) {
   const std::size_t left = area.rows - panel * panel_rows, row_bytes = to.piece.row_bytes;
   const std::byte* const weights = to.piece.weights + (area.row + panel * panel_rows) * row_bytes +
                                    area.first / F::Block::weights * sizeof(typename F::Block);

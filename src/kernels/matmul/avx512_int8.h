@@ -87,7 +87,7 @@ struct Int8Panels {
 
   explicit Int8Panels(const ProductPiece& p)
       : piece(p),
-        in(p.input->packed[static_cast<std::size_t>(Form::int8_tiles)], p.input->columns, false),
+        in(p.input->packed[static_cast<std::size_t>(Form::int8_tiles)], p.input->columns, Form::int8_tiles),
         memory(*reinterpret_cast<Memory*>(p.scratch)) {}
 
   template <int T, int P>
