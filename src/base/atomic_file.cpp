@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <cstdlib>
@@ -14,6 +15,9 @@
 namespace hearth {
 
 namespace {
+
+constexpr std::size_t huge_page = std::size_t{2} << 20;
+
 void write_all(int file, std::span<const std::byte> bytes, std::uint64_t position, const std::filesystem::path& path) {
   while (!bytes.empty()) {
     const ssize_t written = ::pwrite(file, bytes.data(), bytes.size(), static_cast<off_t>(position));
@@ -23,6 +27,7 @@ void write_all(int file, std::span<const std::byte> bytes, std::uint64_t positio
     position += static_cast<std::uint64_t>(written);
   }
 }
+
 }  // namespace
 
 AtomicFile::AtomicFile(std::filesystem::path path) : path_(std::move(path)), temporary_(path_.string() + ".XXXXXX") {
@@ -40,16 +45,31 @@ AtomicFile::~AtomicFile() {
   ::unlink(temporary_.c_str());
 }
 
+void AtomicFile::flush() {
+  write_all(file_, waiting_, flushed_, path_);
+  flushed_ += waiting_.size();
+  waiting_.clear();
+}
+
 void AtomicFile::write(std::span<const std::byte> bytes) {
-  write_all(file_, bytes, position_, path_);
-  position_ += bytes.size();
+  while (!bytes.empty()) {
+    const auto part = bytes.first(std::min(bytes.size(), huge_page - waiting_.size()));
+    waiting_.insert(waiting_.end(), part.begin(), part.end());
+    bytes = bytes.subspan(part.size());
+    if (waiting_.size() == huge_page) flush();
+  }
 }
 
 void AtomicFile::write_at(std::uint64_t position, std::span<const std::byte> bytes) {
-  write_all(file_, bytes, position, path_);
+  HEARTH_CHECK(position <= this->position() && bytes.size() <= this->position() - position);
+  const auto before = bytes.first(position < flushed_ ? std::min<std::uint64_t>(bytes.size(), flushed_ - position) : 0);
+  write_all(file_, before, position, path_);
+  const auto after = bytes.subspan(before.size());
+  if (!after.empty()) std::ranges::copy(after, waiting_.begin() + std::ptrdiff_t(position + before.size() - flushed_));
 }
 
 void AtomicFile::commit() {
+  flush();
   if (::fsync(file_) != 0 || ::rename(temporary_.c_str(), path_.c_str()) != 0)
     throw Error(Code::io, std::strerror(errno), path_.string(), "nothing was changed");
   ::close(file_);

@@ -24,6 +24,8 @@ MappedFile::MappedFile(const std::filesystem::path& path) : path_(path) {
   if (known && S_ISREG(status.st_mode) && status.st_size > 0) {
     void* data = ::mmap(nullptr, static_cast<std::size_t>(status.st_size), PROT_READ, MAP_SHARED, file, 0);
     if (data != MAP_FAILED) {
+      ::madvise(data, static_cast<std::size_t>(status.st_size),
+                MADV_HUGEPAGE);  // where the file system has large folios
       data_ = static_cast<const std::byte*>(data);
       size_ = static_cast<std::size_t>(status.st_size);
     }

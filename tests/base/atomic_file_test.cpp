@@ -4,6 +4,7 @@
 
 #include <fstream>
 #include <iterator>
+#include <random>
 
 #include "base/error.h"
 #include "temporary.h"
@@ -34,6 +35,29 @@ TEST(AtomicFile, AppearsWholeAtCommit) {
   EXPECT_EQ(std::distance(std::filesystem::directory_iterator(folder.path()), {}), 1);
   EXPECT_EQ(std::filesystem::status(path).permissions() & std::filesystem::perms::owner_all,
             std::filesystem::perms::owner_read | std::filesystem::perms::owner_write);
+}
+
+// Pieces of two megabytes are written at once; what replaces bytes may lie before, behind or across such a border.
+TEST(AtomicFile, LargeFilesInPiecesOfAnySize) {
+  const tests::TemporaryFolder folder;
+  std::mt19937 random(1);
+  std::string expected;
+  AtomicFile file(folder.path() / "large");
+  for (const std::size_t size : {1u, 4096u, 3'000'000u, 2'097'151u, 7u, 5'000'000u, 0u}) {
+    std::string piece(size, '\0');
+    for (char& c : piece) c = static_cast<char>(random());
+    file.write(piece);
+    expected += piece;
+    EXPECT_EQ(file.position(), expected.size());
+  }
+  for (const std::size_t at : {std::size_t{0}, std::size_t{4'194'304 - 100}, expected.size() - 200}) {
+    const std::string piece(200, 'x');
+    file.write_at(at, std::as_bytes(std::span(piece)));
+    expected.replace(at, piece.size(), piece);
+  }
+  file.write("end");
+  file.commit();
+  EXPECT_TRUE(content(folder.path() / "large") == expected + "end");
 }
 
 TEST(AtomicFile, LeavesNothingWithoutCommit) {
