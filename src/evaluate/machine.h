@@ -6,11 +6,11 @@
 namespace hearth::evaluate {
 
 struct Machine {
-  double bandwidth = 0;   // bytes a second that all threads together read from memory
+  double bandwidth = 0;   // bytes a second that all threads together read of the model's weights
   double arithmetic = 0;  // float32 multiplications with addition a second, all threads, data in registers
 };
 
-// Takes about a third of a second.
+// Takes a fraction of a second.
 Machine measure_machine(engine::Engine& engine);
 
 // What a model asks of a machine.
