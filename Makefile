@@ -72,7 +72,7 @@ bench:
 	@$(HEARTH) bench "$$(scripts/fetch-model smollm2-135m-instruct)"
 	@build/release/bench/bench_matmul && build/release/bench/bench_attention
 
-# Ours beside llama.cpp and ik_llama.cpp, all formats, both levels: an hour or two on a quiet machine. Writes bench/README.md.
+# Ours beside llama.cpp and ik_llama.cpp, all formats, both levels: an hour or two on a quiet machine. Writes bench/speed/PROCESSOR.md.
 bench-peers:
 	@$(MAKE) build >&2
 	@cmake --build --preset release --target random_model -- --quiet >&2

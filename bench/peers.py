@@ -2,7 +2,7 @@
 """Ours beside llama.cpp and ik_llama.cpp, in turn, on this machine: medians of five and ratios, as a Markdown table.
 
     peers.py                                  the real models here and all formats in the 1B shape, every level this machine has;
-                                              writes bench/README.md
+                                              writes bench/speed/PROCESSOR.md
     peers.py --formats Q4_0,Q8_0 MODEL.gguf:512,0,0:0,64,2048 ...
                                               these formats, and these files with their own tests: prompt,generate,depth
     peers.py --build                          builds the peers and ends
@@ -17,6 +17,7 @@ import itertools
 import json
 import os
 import pathlib
+import re
 import statistics
 import subprocess
 import sys
@@ -256,15 +257,19 @@ def memory_table(rows, names):
     return lines
 
 
-HEADER = """# Speed beside the peers
+HEADER = """# Speed beside the peers: {cpu}
 
 Made by `make bench-peers` (bench/peers.py): tokens a second, medians of {rounds} rounds in which each program runs once, so that all
 see the same neighbours; a ratio above 1 is ours ahead. Each peer runs with the best of its settings (repacking, flash attention).
 `pp512`: a prompt of 512 tokens; `tg64`: 64 tokens generated one by one; `@ d2048`: with 2048 in the cache. 1B: random weights, in the
 shape of a Llama (16 layers, width 2048, vocabulary 49152). Seconds are of a whole short run, from start to end.
 
-{cpu}, {threads} threads, {date}.{note}
+{threads} threads, {date}.{note}
 """
+
+
+def of_processor(field):
+    return next((line.split(": ")[1].strip() for line in open("/proc/cpuinfo") if line.startswith(field)), "")
 
 
 def main():
@@ -278,7 +283,7 @@ def main():
     parser.add_argument("--cpu", default="native,avx2", help="levels: native, avx2")
     parser.add_argument("--formats", default=",".join(FORMATS))
     parser.add_argument("--keep", action="store_true", help="leave the random models where they are")
-    parser.add_argument("--out", type=pathlib.Path, default=ROOT / "bench/README.md")
+    parser.add_argument("--out", type=pathlib.Path, help="default: bench/speed/PROCESSOR.md")
     parser.add_argument("--note", default="", help="what else there is to know of these figures")
     parser.add_argument("--fresh", action="store_true", help="forget what an earlier run measured")
     parser.add_argument("--build", action="store_true", help="build the peers and end")
@@ -296,17 +301,20 @@ def main():
     formats = [name for name in options.formats.split(",") if name]
     models = itertools.chain(real_models(options.models), RandomModels(options.writer, options.peers / "models", formats, options.keep))
 
+    cpu = of_processor("model name") or "unknown processor"
+    out = options.out or ROOT / "bench/speed" / (re.sub("[^a-z0-9]+", "-", re.sub(r"\(.*?\)", "", cpu.lower())).strip("-") + ".md")
+    out.parent.mkdir(parents=True, exist_ok=True)
+
     def write():
-        cpu = next((line.split(": ")[1].strip() for line in open("/proc/cpuinfo") if line.startswith("model name")), "unknown processor")
         lines = [HEADER.format(rounds=options.rounds, cpu=cpu, threads=options.threads, date=time.strftime("%Y-%m-%d"),
                                note=f" {options.note}" if options.note else "")]
         for level in levels:
-            title = "AVX2" if level == "avx2" else "AVX-512"
+            title = "AVX2" if level == "avx2" else "AVX-512 and AMX" if " amx_tile" in of_processor("flags") else "AVX-512"
             lines += [f"## {title}" + ("" if "native" in levels else " (all that this processor has)"), "", *table(speeds[level], names), ""]
         lines += ["## Memory and start", "", *memory_table(memory, names), ""]
-        partial = options.out.with_suffix(".part")
+        partial = out.with_suffix(".part")
         partial.write_text("\n".join(lines))
-        partial.replace(options.out)
+        partial.replace(out)
 
     for name, model, tests in models:
         for level in levels:
@@ -323,7 +331,7 @@ def main():
             if level == levels[0]:
                 memory.append((name, measure_memory(figures, programs, level, name, model, options)))
     write()
-    print(options.out.read_text())
+    print(out.read_text())
 
 
 if __name__ == "__main__":
