@@ -27,13 +27,13 @@ double measure(ThreadPool& pool, const std::vector<std::byte>& weights, tensor::
   return seconds(
       [&] {
         const ops::Product product{.weight = {type, weights.data(), rows, columns}, .output = {y.data(), tokens, rows}};
-        ops::matmul(pool, {x.data(), tokens, columns}, {&product, 1},
-                    tokens > 16 ? ops::Care::prompt : ops::Care::nobody);
+        ops::matmul(pool, {x.data(), tokens, columns}, {&product, 1});
       },
       tokens > 100 ? 30 : 40);
 }
 
-// Codes at random; the scales, wherever they are, and floats become numbers of either sign, none of them denormal.
+// Codes at random; the scales, wherever they are, and floats become numbers of either sign, none of
+// them denormal (but for MXFP4, whose scales are bytes).
 std::vector<std::byte> random_bytes(std::size_t count) {
   std::vector<std::byte> bytes(count);
   std::mt19937_64 random(1);

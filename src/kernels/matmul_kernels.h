@@ -25,13 +25,11 @@ enum class Form : std::uint8_t {
 inline constexpr std::size_t forms = 10;
 inline constexpr std::size_t packed_together = 4;  // tokens: pieces to pack begin at a multiple
 
-// Where the processor leaves a choice: whose activations are rounded less than a single token's. Prompt: up to
-// short_prompt_tokens of one, the last that alone yields logits among them, since that costs little and all that
-// follows depends on it. Rough, outliers, everyone: as is measured, and alike however few tokens there are. Outliers
+// Where the processor leaves a choice: whose activations are rounded less than a single token's. Prompt: those that all
+// of an answer depends on. Rough, outliers, everyone: as is measured, and alike however few tokens there are. Outliers
 // are values far above the rest of their token, which cause most of what rounding does; rough takes them likewise but
 // may round weights, for products of which those that matter are computed again.
 enum class Care : std::uint8_t { nobody, prompt, rough, outliers, everyone };
-inline constexpr std::size_t short_prompt_tokens = 64;
 constexpr bool is_measured(Care care) {
   return care >= Care::rough;
 }

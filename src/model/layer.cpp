@@ -129,6 +129,7 @@ void Transformer::keep_wanted(Step& step, tensor::Rows& n) const {
     piece.wanted_begin = 0;
     row += piece.count;
   }
+  choose_care(step);
 }
 
 void Transformer::norm_query_or_key(Step& step, const NormWeight& weight, tensor::Rows x, std::size_t heads) const {

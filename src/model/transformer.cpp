@@ -166,17 +166,15 @@ void Transformer::forward_pieces(ThreadPool& pool, Model::Scratch& scratch, tens
     for (std::size_t i = 0; i < piece.count; ++i)
       scratch.positions.push_back(static_cast<std::int32_t>(piece.first + i));
   const std::size_t rows = scratch.positions.size();
-  const bool prompts = std::any_of(scratch.pieces.begin(), scratch.pieces.end(),
-                                   [](const Piece& piece) { return piece.count > ops::few_tokens(); });
-  const ops::Care usual = family_.mask == Mask::both_ways ? ops::Care::outliers
-                          : prompts                       ? ops::Care::prompt
-                                                          : ops::Care::nobody;
   Step step{.pool = pool,
             .scratch = scratch,
             .options = options,
             .x = scratch.residual.rows(rows, h_.width),
             .cut = out.count != rows && !options.observer && !options.tape,
-            .care = options.care.value_or(usual)};
+            .prompts = std::any_of(scratch.pieces.begin(), scratch.pieces.end(),
+                                   [](const Piece& piece) { return piece.count > ops::few_tokens(); }),
+            .care = {}};
+  choose_care(step);
   const auto [begin, end, stream] = options.layers;
   if (begin == 0)
     embed(step);
@@ -195,6 +193,16 @@ void Transformer::forward_pieces(ThreadPool& pool, Model::Scratch& scratch, tens
     keep_wanted(step, none);
   }
   head(step, out);
+}
+
+// A prompt's rows are computed more exactly where they are few, all of a short one or those that are left at the end:
+// that costs little, and all that follows depends on them.
+void Transformer::choose_care(Step& step) const {
+  constexpr std::size_t few_rows = 64;
+  const ops::Care usual = family_.mask == Mask::both_ways            ? ops::Care::outliers
+                          : step.prompts && step.x.count <= few_rows ? ops::Care::prompt
+                                                                     : ops::Care::nobody;
+  step.care = step.options.care.value_or(usual);
 }
 
 void Transformer::embed(Step& step) const {

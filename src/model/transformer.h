@@ -41,7 +41,8 @@ class Transformer {
     const ForwardOptions& options;
     tensor::Rows x;  // the residual stream [tokens, width]
     bool cut;        // unwanted rows are left behind in the last layer
-    ops::Care care;
+    bool prompts;    // whether a piece is a prompt's
+    ops::Care care;  // see choose_care
 
     void keep(Point point, std::size_t layer, tensor::ConstRows rows) const {
       if (options.tape) options.tape->keep(point, layer, rows);
@@ -76,6 +77,7 @@ class Transformer {
   void store(Step& step, std::size_t index, tensor::ConstRows keys, tensor::ConstRows values) const;
   void attend(Step& step, std::size_t index, tensor::ConstRows queries, tensor::Rows attended) const;
   void keep_wanted(Step& step, tensor::Rows& n) const;
+  void choose_care(Step& step) const;
   ops::KvView cache_of(Step& step, const Piece& piece, std::size_t index) const;
 
   // y = F(n) or y += F(n).

@@ -4,7 +4,7 @@
 
 #include <set>
 
-#include "../ops/levels.h"
+#include "levels.h"
 #include "base/error.h"
 #include "runner.h"
 #include "source_dir.h"

@@ -4,7 +4,7 @@
 #include <cmath>
 #include <random>
 
-#include "../ops/levels.h"
+#include "levels.h"
 #include "runner.h"
 #include "temporary.h"
 #include "tensor/type.h"

@@ -8,7 +8,7 @@
 #include <numeric>
 #include <set>
 
-#include "../ops/levels.h"
+#include "levels.h"
 #include "base/error.h"
 #include "runner.h"
 #include "shared.h"

@@ -52,12 +52,11 @@ bool is_half(Type type) {
 
 // What rounding allows, as a share of the result's power: float32 is exact but for its own rounding; halves' prompts
 // may take bfloat16, which keeps 8 bits of each factor, or words; int8 rounds activations to 1/127 of the largest of
-// 256, and may round weights likewise (AVX2 may to 1/63 where a format has eight bits). Everyone's care, and a short
+// 256, and may round weights likewise (AVX2 may to 1/63 where a format has eight bits). Everyone's care, and a
 // prompt's, keep 12 bits of activations (AVX2) or more (AVX-512).
-double allowed(Type type, ops::Care care, std::size_t tokens) {
+double allowed(Type type, ops::Care care) {
   if (type == Type::f32 || (is_half(type) && ops::is_measured(care))) return 1e-12;
-  const bool short_prompt = care == ops::Care::prompt && tokens <= kernels::short_prompt_tokens && !is_half(type);
-  if (care == ops::Care::everyone || short_prompt) return 3e-6;
+  if (care == ops::Care::everyone || (care == ops::Care::prompt && !is_half(type))) return 3e-6;
   if (care == ops::Care::rough && (type == Type::q8_0 || type == Type::iq4_nl || type == Type::iq4_xs)) return 1e-3;
   if (is_half(type)) return 2e-5;
   return 3e-4;
@@ -98,7 +97,7 @@ void check(ThreadPool& pool, Type type, Shape shape, std::mt19937& random) {
     std::vector<float> y(shape.tokens * shape.rows, std::numeric_limits<float>::quiet_NaN());
     const ops::Product product{.weight = weights.matrix, .output = {y.data(), shape.tokens, shape.rows}};
     ops::matmul(pool, {x.data(), shape.tokens, shape.columns}, {&product, 1}, care);
-    expect_close(y, expected, allowed(type, care, shape.tokens));
+    expect_close(y, expected, allowed(type, care));
   }
 }
 
@@ -133,7 +132,7 @@ TEST(Matmul, FloatRowsOfAnyLength) {
   });
 }
 
-// Words of 13 and 12 bits; floats where a prompt is short, a row no multiple of 16 long, or the result measured.
+// Words of 13 and 12 bits; floats where all depends on it, a row is no multiple of 16 long, or the result is measured.
 TEST(Matmul, LongPromptsOfHalvesAreWordsWithAvx2) {
   tests::on_every_level([] {
     if (std::string_view(kernels::active().name) != "avx2") return;
@@ -151,7 +150,7 @@ TEST(Matmul, LongPromptsOfHalvesAreWordsWithAvx2) {
             std::vector<float> y(tokens * 37);
             const ops::Product product{.weight = weights.matrix, .output = {y.data(), tokens, 37}};
             ops::matmul(pool, {x.data(), tokens, columns}, {&product, 1}, care);
-            const bool few = care == ops::Care::prompt ? tokens <= 64 : tokens <= 8;
+            const bool few = care == ops::Care::prompt || tokens <= 8;
             if (few || ops::is_measured(care) || columns % 16 != 0) {
               expect_close(y, expected, 1e-12);
             } else {
@@ -299,16 +298,18 @@ TEST(Matmul, ThreadsDoNotChangeABit) {
       const Weights a(info.type, 200, 256, random), b(info.type, 75, 256, random);
       for (const std::size_t tokens : {1, 4, 40, 70}) {
         const std::vector<float> x = random_rows(tokens * 256, random);
-        std::vector<std::vector<float>> results;
-        for (ThreadPool* pool : {&one, &two, &three}) {
-          std::vector<float> y(tokens * 275);
-          const ops::Product products[] = {{a.matrix, {y.data(), tokens, 200, 275}},
-                                           {b.matrix, {y.data() + 200, tokens, 75, 275}}};
-          ops::matmul(*pool, {x.data(), tokens, 256}, products);
-          results.push_back(y);
+        for (const ops::Care care : {ops::Care::nobody, ops::Care::prompt}) {
+          std::vector<std::vector<float>> results;
+          for (ThreadPool* pool : {&one, &two, &three}) {
+            std::vector<float> y(tokens * 275);
+            const ops::Product products[] = {{a.matrix, {y.data(), tokens, 200, 275}},
+                                             {b.matrix, {y.data() + 200, tokens, 75, 275}}};
+            ops::matmul(*pool, {x.data(), tokens, 256}, products, care);
+            results.push_back(y);
+          }
+          EXPECT_EQ(results[0], results[1]);
+          EXPECT_EQ(results[0], results[2]);
         }
-        EXPECT_EQ(results[0], results[1]);
-        EXPECT_EQ(results[0], results[2]);
       }
     });
   });
@@ -324,18 +325,19 @@ TEST(Matmul, TokensAfterDoNotChangeABit) {
     for_each_format([&](const tensor::TypeInfo& info) {
       SCOPED_TRACE(std::string(info.name));
       const Weights weights(info.type, rows, columns, random);
-      for (const bool accumulate : {false, true}) {
-        const auto product = [&](std::size_t tokens) {
-          std::vector<float> y(before.begin(), before.begin() + static_cast<std::ptrdiff_t>(tokens * rows));
-          const ops::Product one{
-              .weight = weights.matrix, .output = {y.data(), tokens, rows}, .accumulate = accumulate};
-          ops::matmul(pool, {x.data(), tokens, columns}, {&one, 1});
-          return y;
-        };
-        std::vector<float> y = product(all);
-        y.resize(few * rows);
-        EXPECT_EQ(product(few), y);
-      }
+      for (const bool accumulate : {false, true})
+        for (const ops::Care care : {ops::Care::nobody, ops::Care::prompt}) {
+          const auto product = [&](std::size_t tokens) {
+            std::vector<float> y(before.begin(), before.begin() + static_cast<std::ptrdiff_t>(tokens * rows));
+            const ops::Product one{
+                .weight = weights.matrix, .output = {y.data(), tokens, rows}, .accumulate = accumulate};
+            ops::matmul(pool, {x.data(), tokens, columns}, {&one, 1}, care);
+            return y;
+          };
+          std::vector<float> y = product(all);
+          y.resize(few * rows);
+          EXPECT_EQ(product(few), y);
+        }
     });
   });
 }
@@ -359,9 +361,9 @@ TEST(Matmul, SharesActivationsAmongProductsAddsBiasAndAccumulates) {
                           rc = reference(c, dense, tokens);
       for (std::size_t i = 0; i < ra.size(); ++i) ra[i] += double(bias[i % 48]);
       for (std::size_t i = 0; i < rc.size(); ++i) rc[i] += 3.5 + double(bias[i % 80]);
-      expect_close(ya, ra, allowed(Type::q4_k, ops::Care::prompt, tokens));
-      expect_close(yb, rb, allowed(Type::f32, ops::Care::prompt, tokens));
-      expect_close(yc, rc, allowed(Type::q6_k, ops::Care::prompt, tokens));
+      expect_close(ya, ra, allowed(Type::q4_k, ops::Care::prompt));
+      expect_close(yb, rb, allowed(Type::f32, ops::Care::prompt));
+      expect_close(yc, rc, allowed(Type::q6_k, ops::Care::prompt));
     }
   });
 }

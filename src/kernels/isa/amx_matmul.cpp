@@ -14,17 +14,18 @@ using tensor::Type;
 
 constexpr std::size_t few_tokens = 8;
 // Up to so many, making bfloat16 of codes costs more than tiles of it save.
-constexpr std::size_t some_tokens = short_prompt_tokens;
+constexpr std::size_t some_tokens = 64;
 
 bool is_float_type(Type type) {
   return type == Type::f16 || type == Type::bf16;
 }
 
 // What is measured goes in bfloat16 however few tokens there are, if its weights are codes; else it stays in float32.
+// Codes times what takes more care than bfloat16 do not.
 bool in_pairs(Type type, std::size_t tokens, Care care) {
   if (type == Type::f32 || care == Care::everyone) return false;
   if (is_float_type(type)) return tokens > few_tokens && !is_measured(care);
-  return tokens > some_tokens || is_measured(care);
+  return care != Care::prompt && (tokens > some_tokens || is_measured(care));
 }
 
 Form form(Type type, std::size_t tokens, std::size_t columns, Care care) {

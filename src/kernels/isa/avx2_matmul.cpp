@@ -19,11 +19,11 @@ constexpr bool only_words = F::is_signed;
 template <class F>
 constexpr bool is_mixed = F::group == 16 && steps_that_fit<F> == 8;
 
-// Short prompts are computed with words whatever the format, halves with floats: they cost little, and their answers
-// should be the exact ones. So is what is to be weighed.
+// What a prompt depends on is computed with words whatever the format, with floats where weights are halves; so is what
+// is to be weighed.
 template <class F>
-Form many_form(std::size_t tokens, std::size_t columns, Care care) {
-  const bool careful = care == Care::everyone || (care == Care::prompt && tokens <= short_prompt_tokens);
+Form many_form(std::size_t columns, Care care) {
+  const bool careful = care == Care::everyone || care == Care::prompt;
   if constexpr (is_float<F>) {
     const bool words = is_half<F> && !careful && !is_measured(care) && columns % WordQuads::step == 0;
     return words ? Form::int16 : Form::f32;
@@ -49,7 +49,7 @@ bool is_few(std::size_t tokens, Care care) {
 Form form(Type type, std::size_t tokens, std::size_t columns, Care care) {
   return with_format(type, [&]<class F>() {
     if (is_few<F>(tokens, care)) return is_float<F> ? Form::f32 : Form::int8;
-    return many_form<F>(tokens, columns, care);
+    return many_form<F>(columns, care);
   });
 }
 
@@ -95,7 +95,7 @@ void many_bytes(const ProductPiece& piece) {
 
 template <class F>
 void multiply_many(const ProductPiece& piece) {
-  const Form form = many_form<F>(piece.input->tokens, piece.input->columns, piece.input->care);
+  const Form form = many_form<F>(piece.input->columns, piece.input->care);
   if constexpr (is_float<F>) {
     if constexpr (is_half<F>)
       if (form == Form::int16) return many<F, WordPanels, WordTile>(piece);

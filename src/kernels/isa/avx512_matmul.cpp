@@ -26,7 +26,7 @@ bool is_float_type(Type type) {
 Form form(Type type, std::size_t tokens, std::size_t, Care care) {
   if (is_float_type(type) || care == Care::everyone) return Form::f32;
   if (is_measured(care)) return Form::fine_tiles;
-  if (care == Care::prompt && tokens <= short_prompt_tokens) return Form::pair_tiles;
+  if (care == Care::prompt) return Form::pair_tiles;
   return tokens <= few_tokens ? Form::int8 : Form::int8_tiles;
 }
 

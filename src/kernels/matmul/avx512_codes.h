@@ -56,23 +56,18 @@ struct CodePanels {
       for (const std::size_t end = at + of_scale; at < end; ++at) {
         next.some();
         __m512i dots[T][P];
-        if constexpr (form == Form::pair_tiles) {
-          unroll<T>(HEARTH_UNROLL(t) { unroll<P>(HEARTH_UNROLL(p) { dots[t][p] = _mm512_setzero_si512(); }); });
+        unroll<T>(HEARTH_UNROLL(t) { unroll<P>(HEARTH_UNROLL(p) { dots[t][p] = _mm512_setzero_si512(); }); });
+        constexpr bool pairs = form == Form::pair_tiles;
+        if constexpr (pairs) {
           add_dots<T, P>(from, values, stride, dots);
           unroll<T>(
               HEARTH_UNROLL(t) { unroll<P>(HEARTH_UNROLL(p) { dots[t][p] = _mm512_slli_epi32(dots[t][p], 7); }); });
-          unroll<T>(HEARTH_UNROLL(t) {
-            const __m512i start = _mm512_set1_epi32(-offset * load_as<int>(counts + at * 4 + t * stride));
-            unroll<P>(HEARTH_UNROLL(p) { dots[t][p] = _mm512_add_epi32(dots[t][p], start); });
-          });
-          add_dots<T, P>(from, values + in.second_at, stride, dots);
-        } else {
-          unroll<T>(HEARTH_UNROLL(t) {
-            const __m512i start = _mm512_set1_epi32(-offset * load_as<int>(counts + at * 4 + t * stride));
-            unroll<P>(HEARTH_UNROLL(p) { dots[t][p] = start; });
-          });
-          add_dots<T, P>(from, values, stride, dots);
         }
+        unroll<T>(HEARTH_UNROLL(t) {
+          const __m512i start = _mm512_set1_epi32(-offset * load_as<int>(counts + at * 4 + t * stride));
+          unroll<P>(HEARTH_UNROLL(p) { dots[t][p] = _mm512_add_epi32(dots[t][p], start); });
+        });
+        add_dots<T, P>(from, pairs ? values + in.second_at : values, stride, dots);
         from += group * panel_rows;
         values += group;
         unroll<P>(HEARTH_UNROLL(p) {
