@@ -4,8 +4,8 @@
 
 #include <set>
 
-#include "levels.h"
 #include "base/error.h"
+#include "levels.h"
 #include "runner.h"
 #include "source_dir.h"
 #include "temporary.h"

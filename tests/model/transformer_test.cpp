@@ -8,8 +8,8 @@
 #include <numeric>
 #include <set>
 
-#include "levels.h"
 #include "base/error.h"
+#include "levels.h"
 #include "runner.h"
 #include "shared.h"
 #include "temporary.h"
