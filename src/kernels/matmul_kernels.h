@@ -20,9 +20,11 @@ enum class Form : std::uint8_t {
   fine_tiles,
   pair_tiles,
   int16,
-  bf16
+  bf16,
+  bf16_turned,
+  bf16_twice
 };
-inline constexpr std::size_t forms = 10;
+inline constexpr std::size_t forms = 12;
 inline constexpr std::size_t packed_together = 4;  // tokens: pieces to pack begin at a multiple
 
 // Where the processor leaves a choice: whose activations are rounded less than a single token's. Prompt: those that all

@@ -43,7 +43,8 @@ TEST(Model, Gemma3AgreesWithTheReference) {
 }
 
 // What rounding does to a short prompt's logits, as a share of their power, beside float32 throughout: words of 12 bits
-// on AVX2, 15 bits above. Bytes err by 4e-3, which turned "The capital of France is Paris." into another language.
+// on AVX2, 15 bits above. Bytes err by 4e-3, which turned "The capital of France is Paris." into another language;
+// tiles of bfloat16 by 1e-4.
 TEST(Model, ShortPromptsAreComputedExactly) {
   HEARTH_NEEDS_MODEL("SmolLM2-135M-Instruct.Q4_1.gguf");
   tests::Runner runner(model::Model::open(tests::models() / "SmolLM2-135M-Instruct.Q4_1.gguf"));
@@ -60,8 +61,10 @@ TEST(Model, ShortPromptsAreComputedExactly) {
   tests::on_every_level([&] {
     const std::string_view level = kernels::active().name;
     if (level == "generic") return;
-    EXPECT_LT(tests::normalised_error(logits({}), exact), level == "avx2" ? 3e-4 : 1e-6);
-    EXPECT_GT(tests::normalised_error(logits({.care = ops::Care::nobody}), exact), 1e-3) << "then care is for nothing";
+    const double error = tests::normalised_error(logits({}), exact);
+    EXPECT_LT(error, level == "avx2" ? 3e-4 : 1e-6);
+    EXPECT_GT(tests::normalised_error(logits({.care = ops::Care::nobody}), exact), 10 * error)
+        << "then care is for nothing";
   });
 }
 

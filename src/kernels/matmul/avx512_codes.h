@@ -139,8 +139,8 @@ void turn_scales(const float (*from)[width], std::size_t count, float (*to)[pane
   }
 }
 
-// A missing row is like the first. `centred`: less the offset, as signed bytes.
-template <class F, class Panels, bool centred = false>
+// A missing row is like the first.
+template <class F, class Panels>
 void unpack_own_codes(const Panels& to, const Area& area, std::size_t panel) {
   const std::size_t left = area.rows - panel * panel_rows, row_bytes = to.piece.row_bytes;
   const std::byte* const weights = to.piece.weights + (area.row + panel * panel_rows) * row_bytes +
@@ -157,12 +157,8 @@ void unpack_own_codes(const Panels& to, const Area& area, std::size_t panel) {
   if constexpr (F::minimum) turn_scales(memory.own_minimums, padded, memory.minimums[panel]);
   for (std::size_t step = 0; step * 64 < area.columns; ++step) {
     __m512 v[panel_rows];
-    for (std::size_t r = 0; r < panel_rows; ++r) {
-      __m512i codes = codes_at<F>(row(r), step, (step + 1) * 64 <= area.columns);
-      if constexpr (centred && F::offset != 0)
-        codes = _mm512_sub_epi8(codes, _mm512_set1_epi8(static_cast<char>(F::offset)));
-      v[r] = _mm512_castsi512_ps(codes);
-    }
+    for (std::size_t r = 0; r < panel_rows; ++r)
+      v[r] = _mm512_castsi512_ps(codes_at<F>(row(r), step, (step + 1) * 64 <= area.columns));
     Avx512::transpose(v);
     for (std::size_t i = 0; i < 16; ++i) _mm512_store_ps(memory.codes[panel] + step * 1024 + i * 64, v[i]);
   }

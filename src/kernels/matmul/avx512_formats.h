@@ -67,9 +67,9 @@ struct Blocks32 {
   }
 };
 
-template <class B, int Offset>
-struct Nibbles : Blocks32<B, Offset, 15> {
-  using Blocks32<B, Offset, 15>::at;
+template <class B, int Offset, int Most = 15>
+struct Nibbles : Blocks32<B, Offset, Most> {
+  using Blocks32<B, Offset, Most>::at;
   static __m512i codes(const std::byte* row, std::size_t step) {
     return nibbles_of_two(at(row, 2 * step)->codes, at(row, 2 * step + 1)->codes);
   }
@@ -107,7 +107,7 @@ struct Q8_0 : Blocks32<tensor::Q8_0, 128, 255> {
   }
 };
 
-// Codes that a table gives meaning.
+// Codes that a format's `table` gives meaning: what follows is said of what they mean.
 struct Table16 {
   alignas(16) std::uint8_t values[16];
   constexpr Table16(const std::int8_t (&signed_values)[16], int offset) : values() {
@@ -115,35 +115,16 @@ struct Table16 {
   }
   __m512i look_up(__m512i codes) const { return _mm512_shuffle_epi8(_mm512_broadcast_i32x4(load16(values)), codes); }
 };
-constexpr Table16 iq4_table{tensor::iq4_values, 128};
-constexpr Table16 mxfp4_table{tensor::mxfp4_doubled, 12};
 
-struct Iq4_nl : Blocks32<tensor::Iq4_nl, 128, 255> {
-  static __m512i codes(const std::byte* row, std::size_t step) {
-    return iq4_table.look_up(nibbles_of_two(at(row, 2 * step)->codes, at(row, 2 * step + 1)->codes));
-  }
-  static __m512i last_codes(const std::byte* row, std::size_t step) {
-    return iq4_table.look_up(nibbles_of_one(at(row, 2 * step)->codes));
-  }
+struct Iq4_nl : Nibbles<tensor::Iq4_nl, 128, 255> {
+  static constexpr Table16 table{tensor::iq4_values, 128};
 };
 
-struct Mxfp4 {
-  using Block = tensor::Mxfp4;
-  static constexpr std::size_t group = 32;
-  static constexpr int offset = 12, most = 24;
-  static constexpr bool minimum = false;
-  static const Block* at(const std::byte* row, std::size_t index) {
-    return reinterpret_cast<const Block*>(row) + index;
-  }
+struct Mxfp4 : Nibbles<tensor::Mxfp4, 12, 24> {
+  static constexpr Table16 table{tensor::mxfp4_doubled, 12};
   static void expand(const Block* blocks, std::size_t count, float* scales, float*) {
     for (std::size_t i = 0; i < count; ++i)
       scales[i] = _mm_cvtss_f32(_mm_scalef_ss(_mm_set_ss(1), _mm_set_ss(static_cast<float>(blocks[i].exponent - 128))));
-  }
-  static __m512i codes(const std::byte* row, std::size_t step) {
-    return mxfp4_table.look_up(nibbles_of_two(at(row, 2 * step)->codes, at(row, 2 * step + 1)->codes));
-  }
-  static __m512i last_codes(const std::byte* row, std::size_t step) {
-    return mxfp4_table.look_up(nibbles_of_one(at(row, 2 * step)->codes));
   }
 };
 
@@ -261,6 +242,7 @@ struct Q3_K : Blocks256<tensor::Q3_K, 16, 4, 7, false> {
 };
 
 struct Iq4_xs : Blocks256<tensor::Iq4_xs, 32, 128, 255, false> {
+  static constexpr Table16 table = Iq4_nl::table;
   static void expand(const Block* blocks, std::size_t count, float* scales, float*) {
     for (std::size_t i = 0; i < count; ++i) {
       const std::uint64_t low = _pdep_u64(load_word(blocks[i].scales_low), 0x0f0f0f0f0f0f0f0f);
@@ -272,17 +254,30 @@ struct Iq4_xs : Blocks256<tensor::Iq4_xs, 32, 128, 255, false> {
   }
   static __m512i codes(const std::byte* row, std::size_t step) {
     const std::uint8_t* const codes = at(row, step)->codes + step % 4 * 32;
-    return iq4_table.look_up(nibbles_of_two(codes, codes + 16));
+    return nibbles_of_two(codes, codes + 16);
   }
 };
 
-// 64 codes, or the last 32 of a row whose blocks are that short.
 template <class F>
-__m512i codes_at(const std::byte* row, std::size_t step, bool whole) {
+constexpr bool has_table = requires {
+  F::table;
+};
+
+// 64 codes, or the last 32 of a row whose blocks are that short. As they stand:
+template <class F>
+__m512i bare_codes_at(const std::byte* row, std::size_t step, bool whole) {
   if constexpr (F::Block::weights < 64)
     return whole ? F::codes(row, step) : F::last_codes(row, step);
   else
     return F::codes(row, step);
+}
+// And as what a table, if there is one, says they mean.
+template <class F>
+__m512i codes_at(const std::byte* row, std::size_t step, bool whole) {
+  if constexpr (has_table<F>)
+    return F::table.look_up(bare_codes_at<F>(row, step, whole));
+  else
+    return bare_codes_at<F>(row, step, whole);
 }
 
 // Float formats: sixteen weights, or the first `count` of them.

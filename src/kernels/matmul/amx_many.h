@@ -1,62 +1,14 @@
 // Products with many tokens in tile registers (Intel AMX): panels of bfloat16 pairs, as avx512_bf16.h lays them out,
 // are what one tile takes, sixteen rows by 32 columns; sixteen tokens of activations are another, and sums of both, in
-// float32, stay in a third for all columns of a chunk. Formats of codes become bfloat16 when they are unpacked; for
-// some tokens only, that would take longer than the product, and codes are multiplied as they are.
+// float32, stay in a third for all columns of a chunk. Formats of codes become bfloat16 when they are unpacked.
 #pragma once
 
-#include "kernels/matmul/avx512.h"
+#include "kernels/matmul/amx_tiles.h"
 #include "kernels/matmul/avx512_bf16.h"
 #include "kernels/matmul/avx512_codes.h"
 
 namespace hearth::kernels {
 namespace {
-
-constexpr std::size_t amx_tokens = 16, amx_tile_width = 64, amx_tile_bytes = amx_tokens * amx_tile_width;
-
-// The instructions, with what they read told: GCC 12's own functions hide it, so that stores before them may come
-// after.
-template <int tile>
-void tile_load(const void* from, std::size_t stride) {
-  __asm__ volatile("tileloadd (%0,%1,1), %%tmm%c2" : : "r"(from), "r"(stride), "i"(tile) : "memory");
-}
-template <int tile>
-void tile_store(void* to, std::size_t stride) {
-  __asm__ volatile("tilestored %%tmm%c2, (%0,%1,1)" : : "r"(to), "r"(stride), "i"(tile) : "memory");
-}
-template <int tile>
-void tile_zero() {
-  __asm__ volatile("tilezero %%tmm%c0" : : "i"(tile));
-}
-// sums[token][row] += a[token][column] * b[column][row], 16 tokens, 32 columns, 16 rows
-template <int sums, int a, int b>
-void tile_multiply() {
-  __asm__ volatile("tdpbf16ps %%tmm%c2, %%tmm%c1, %%tmm%c0" : : "i"(sums), "i"(a), "i"(b));
-}
-
-// The same of signed bytes, in integers; as many columns as the tiles have.
-template <int sums, int a, int b>
-void tile_multiply_bytes() {
-  __asm__ volatile("tdpbssd %%tmm%c2, %%tmm%c1, %%tmm%c0" : : "i"(sums), "i"(a), "i"(b));
-}
-
-// The eight tiles: four of sums, 16 tokens by 16 rows; two of 16 tokens, `columns_bytes` of each; two of weights that
-// match. For as long as this lives: the system keeps 8 KB for a thread that has them, so they are given back.
-struct AmxTiles {
-  explicit AmxTiles(std::uint8_t columns_bytes = amx_tile_width) {
-    struct {
-      std::uint8_t palette = 1, start = 0, reserved[14] = {};
-      std::uint16_t row_bytes[16] = {64, 64, 64, 64, 64, 64, 64, 64};
-      std::uint8_t rows[16] = {16, 16, 16, 16, 16, 16, 16, 16};
-    } shape;
-    static_assert(sizeof shape == 64);
-    shape.row_bytes[4] = shape.row_bytes[5] = columns_bytes;
-    shape.rows[6] = shape.rows[7] = columns_bytes / 4;
-    __asm__ volatile("ldtilecfg %0" : : "m"(shape));
-  }
-  ~AmxTiles() { __asm__ volatile("tilerelease"); }
-  AmxTiles(const AmxTiles&) = delete;
-  AmxTiles& operator=(const AmxTiles&) = delete;
-};
 
 // Activations as bfloat16 in the order in which tiles take them: for each chunk of columns
 // [tokens / 16][columns / 32][16 tokens][32 columns], zero past the last column. What stands past the last token counts
@@ -231,33 +183,10 @@ inline void many_in_tiles(const ProductPiece& piece,
   }
 }
 
-// Four columns of 16 rows, a byte each, to two pairs: the code becomes part of a number from 1 to 2, which `factor` and
-// `addend` make the weight.
-template <bool eight_bits>
-void to_pairs(__m512i codes, __m512 factor, __m512 addend, std::byte* to) {
-  constexpr int up = eight_bits ? 15 : 16;
-  const __m512i mask = _mm512_set1_epi32(255 << up), one = _mm512_set1_epi32(0x3f800000);
-  const auto weight = [&](__m512i moved) {
-    const __m512 number =
-        _mm512_castsi512_ps(_mm512_ternarylogic_epi32(moved, mask, one, 0xea));  // (moved & mask) | one
-    return _mm512_castps_si512(_mm512_fmadd_ps(number, factor, addend));
-  };
-  const __m512i w[4] = {weight(_mm512_slli_epi32(codes, up)), weight(_mm512_slli_epi32(codes, up - 8)),
-                        weight(_mm512_srli_epi32(codes, 16 - up)), weight(_mm512_srli_epi32(codes, 24 - up))};
-  // to bfloat16, to the nearest: the upper halves
-  const __m512i half = _mm512_set1_epi32(0x8000);
-  for (int i = 0; i < 2; ++i) {
-    const __m512i low = _mm512_add_epi32(w[2 * i], half), high = _mm512_add_epi32(w[2 * i + 1], half);
-    _mm512_store_si512(to + i * 64, _mm512_mask_blend_epi16(0xaaaaaaaa, _mm512_srli_epi32(low, 16), high));
-  }
-}
-
 // A missing row is like the first.
 template <class F>
 void unpack_codes_to_pairs(const AmxPanels& to, const Area& area, std::size_t panel) {
   using Block = typename F::Block;
-  constexpr bool eight_bits = F::most > 127;
-  constexpr float unit = eight_bits ? 256 : 128;  // the number is 1 + code / unit
   const std::size_t left = area.rows - panel * panel_rows, row_bytes = to.piece.row_bytes;
   const std::byte* const weights =
       to.piece.weights + (area.row + panel * panel_rows) * row_bytes + area.first / Block::weights * sizeof(Block);
@@ -270,10 +199,10 @@ void unpack_codes_to_pairs(const AmxPanels& to, const Area& area, std::size_t pa
   turn_scales(memory.own_scales, groups, memory.factors);
   if constexpr (F::minimum) turn_scales(memory.own_minimums, groups, memory.addends);
   for (std::size_t group = 0; group < groups; ++group) {
-    const __m512 factor = _mm512_mul_ps(_mm512_load_ps(memory.factors[group]), _mm512_set1_ps(unit));
-    const __m512 least = F::minimum ? _mm512_load_ps(memory.addends[group]) : _mm512_setzero_ps();
-    _mm512_store_ps(memory.factors[group], factor);
-    _mm512_store_ps(memory.addends[group], _mm512_fnmadd_ps(factor, _mm512_set1_ps(1 + F::offset / unit), least));
+    const OfNumber<F> of(_mm512_load_ps(memory.factors[group]),
+                         F::minimum ? _mm512_load_ps(memory.addends[group]) : _mm512_setzero_ps());
+    _mm512_store_ps(memory.factors[group], of.factor);
+    _mm512_store_ps(memory.addends[group], of.addend);
   }
   std::byte* out = to.at(panel);
   for (std::size_t step = 0; step * 64 < area.columns; ++step) {
@@ -283,8 +212,10 @@ void unpack_codes_to_pairs(const AmxPanels& to, const Area& area, std::size_t pa
     Avx512::transpose(v);
     for (std::size_t i = 0; i < columns / 4; ++i, out += 128) {
       const std::size_t group = (step * 64 + i * 4) / F::group;
-      to_pairs<eight_bits>(_mm512_castps_si512(v[i]), _mm512_load_ps(memory.factors[group]),
-                           _mm512_load_ps(memory.addends[group]), out);
+      __m512 w[4];
+      to_weights<OfNumber<F>::eight_bits>(_mm512_castps_si512(v[i]), _mm512_load_ps(memory.factors[group]),
+                                          _mm512_load_ps(memory.addends[group]), w);
+      for (int k = 0; k < 2; ++k) _mm512_store_si512(out + k * 64, join_pairs(w[2 * k], w[2 * k + 1]));
     }
   }
 }
@@ -292,102 +223,6 @@ void unpack_codes_to_pairs(const AmxPanels& to, const Area& area, std::size_t pa
 template <class F>
 void unpack_floats_to_pairs(const AmxPanels& to, const Area& area, std::size_t panel) {
   unpack_pairs<F>(to, area, panel);
-}
-
-// Some tokens with a format's own codes, of groups of 32 columns, as avx512_codes.h unpacks them: a tile's sums of a
-// group are integers, which are scaled and added up outside of tiles.
-template <Form form>
-struct AmxCodes : CodePanels<32, form> {
-  using Base = CodePanels<32, form>;
-  using Base::in, Base::memory, Base::minimum, Base::of_scale, Base::piece;
-  static constexpr int planes = form == Form::pair_tiles ? 2 : 1;
-  using Dots = std::int32_t[of_scale][planes][amx_tokens][panel_rows];
-  struct Memory {
-    typename Base::Memory unpacked;
-    alignas(64) Dots dots[2];  // of the last two times 64 columns
-  };
-  static constexpr std::size_t scratch_bytes = sizeof(Memory);
-
-  AmxCodes(const ProductPiece& p, bool has_minimum) : Base(p, 0, has_minimum) {}
-
-  // 64 columns of 16 tokens with a panel.
-  void multiply(const std::byte* values, const std::uint8_t* codes, Dots& to) const {
-    unroll<of_scale>(HEARTH_UNROLL(half) {
-      tile_load<6 + half>(codes + half * 32 * panel_rows, amx_tile_width);
-      unroll<planes>(HEARTH_UNROLL(plane) {
-        constexpr int sums = half * 2 + plane;
-        tile_zero<sums>();
-        tile_load<4 + half>(values + plane * in.second_at + half * 32, in.record);
-        tile_multiply_bytes<sums, 4 + half, 6 + half>();
-        tile_store<sums>(to[half][plane], amx_tile_width);
-      });
-    });
-  }
-  static __m512 dots_of(const std::int32_t (&planes_of)[planes][amx_tokens][panel_rows], std::size_t token) {
-    __m512i dots = _mm512_load_si512(planes_of[0][token]);
-    if constexpr (planes == 2)
-      dots = _mm512_add_epi32(_mm512_slli_epi32(dots, 7), _mm512_load_si512(planes_of[1][token]));
-    return _mm512_cvtepi32_ps(dots);
-  }
-
-  // `first`: the record of the first of 16 tokens.
-  [[gnu::noinline]] void product(const std::byte* first, const Area& area, __m512 (&out)[amx_tokens],
-                                 Fetch& next) const {
-    auto& dots = reinterpret_cast<Memory*>(piece.scratch)->dots;
-    const std::size_t parts = round_up(area.columns, 64) / 64, stride = in.record;
-    const std::byte *const values = first + area.first, *scales = first + in.scales_at + area.first / 16;
-    const std::byte* products = first + in.products_at + area.first / 8;  // scale * the sum of 32 codes
-    const std::uint8_t* const codes = memory.codes[0];
-    __m512 sums[amx_tokens];
-    unroll<amx_tokens>(HEARTH_UNROLL(t) { sums[t] = _mm512_setzero_ps(); });
-    multiply(values, codes, dots[0]);
-    for (std::size_t part = 0; part < parts; ++part, scales += 4) {  // tiles are a part ahead
-      next.some();
-      if (part + 1 < parts)
-        multiply(values + (part + 1) * 64, codes + (part + 1) * 64 * panel_rows, dots[(part + 1) % 2]);
-      const auto& dot = dots[part % 2];
-      const __m512 even = _mm512_load_ps(memory.scales[0][2 * part]);
-      const __m512 odd = _mm512_load_ps(memory.scales[0][2 * part + 1]);
-      unroll<amx_tokens>(HEARTH_UNROLL(t) {
-        const __m512 both = _mm512_fmadd_ps(dots_of(dot[1], t), odd, _mm512_mul_ps(dots_of(dot[0], t), even));
-        sums[t] = _mm512_fmadd_ps(both, _mm512_set1_ps(load_as<float>(scales + t * stride)), sums[t]);
-      });
-    }
-    for (std::size_t at = 0; minimum && at < parts * of_scale; ++at, products += 4) {
-      const __m512 least = _mm512_load_ps(memory.minimums[0][at]);
-      unroll<amx_tokens>(HEARTH_UNROLL(t) {
-        sums[t] = _mm512_fmadd_ps(least, _mm512_set1_ps(load_as<float>(products + t * stride)), sums[t]);
-      });
-    }
-    unroll<amx_tokens>(HEARTH_UNROLL(t) { out[t] = sums[t]; });
-  }
-};
-
-// A panel is multiplied as soon as it is unpacked, while the first cache has it.
-template <class F, Form form>
-void many_codes_in_tiles(const ProductPiece& piece) {
-  using Panels = AmxCodes<form>;
-  const AmxTiles tiles(32);
-  const Panels unpacked(piece, F::minimum);
-  const std::size_t tokens = piece.input->tokens, columns = piece.input->columns;
-  ProductPiece to = piece;
-  for (std::size_t first = 0; first < columns; first += Panels::chunk) {
-    const std::size_t width = columns - first < Panels::chunk ? columns - first : Panels::chunk;
-    for (std::size_t row = piece.begin; row < piece.end; row += panel_rows) {
-      const Area area{first, width, row, piece.end - row < panel_rows ? piece.end - row : panel_rows};
-      unpack_own_codes<F, Panels, true>(unpacked, area, 0);
-      Fetch next = next_of(piece, area, Panels::chunk,
-                           round_up(width, 64) / 64 * ((tokens + amx_tokens - 1) / amx_tokens), panel_rows);
-      for (std::size_t token = 0; token < tokens; token += amx_tokens) {
-        __m512 sums[amx_tokens];
-        unpacked.product(unpacked.in.base + token * unpacked.in.record, area, sums, next);
-        for (std::size_t t = 0; t < amx_tokens && token + t < tokens; ++t)
-          write<Avx512>(to, token + t, row, area.rows, sums[t]);
-      }
-    }
-    to.bias = nullptr;  // what follows is added to the first chunk
-    to.accumulate = true;
-  }
 }
 
 }  // namespace

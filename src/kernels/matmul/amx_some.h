@@ -1,0 +1,334 @@
+// Some dozens of tokens in tile registers: rows of weights are a tile's first factor as they stand, made bfloat16 right
+// before they are multiplied; tokens are the second, side by side, for whom packing has turned them. Sums of up to four
+// tiles stay in registers for all columns. Where more care is taken, weights and activations are sums of two bfloat16
+// numbers each, whose three largest products are added up: 16 bits.
+#pragma once
+
+#include "kernels/matmul/amx_tiles.h"
+#include "kernels/matmul/avx512_bf16.h"
+
+namespace hearth::kernels {
+namespace {
+
+// What of a number bfloat16 holds without rounding, and the rest.
+inline __m512 upper_half(__m512 v) {
+  return _mm512_castsi512_ps(_mm512_and_si512(_mm512_castps_si512(v), _mm512_set1_epi32(-0x10000)));
+}
+
+// Of 64 words every second one, from the first or from the one after it.
+template <int from>
+__m512i words_of(__m512i low, __m512i high) {
+  alignas(64) static constexpr auto places = [] {
+    struct {
+      std::uint16_t of[32];
+    } p{};
+    for (int i = 0; i < 32; ++i) p.of[i] = static_cast<std::uint16_t>(2 * i + from);
+    return p;
+  }();
+  return _mm512_permutex2var_epi16(low, _mm512_load_si512(places.of), high);
+}
+
+// Activations as second factors. Tiles are of 16 tokens by the even of 64 columns, or by the odd:
+// [columns / 32][tokens / 16][planes][16 pairs of columns][16 tokens][2 columns]; zero past the last column. What
+// stands past the last token counts for nothing.
+struct TurnedRows {
+  std::byte* base;
+  std::size_t blocks, planes, steps;
+  TurnedRows(const std::byte* packed, std::size_t columns, std::size_t tokens, bool twice)
+      : base(const_cast<std::byte*>(packed)),
+        blocks(round_up(tokens, amx_tokens) / amx_tokens),
+        planes(twice ? 2 : 1),
+        steps(round_up(columns, 64) / 32) {}
+  std::size_t step_bytes() const { return blocks * planes * amx_tile_bytes; }
+  std::size_t bytes() const { return steps * step_bytes(); }
+  std::byte* tile(std::size_t block, std::size_t step, std::size_t plane) const {
+    return base + ((step * blocks + block) * planes + plane) * amx_tile_bytes;
+  }
+};
+
+// Sixteen pairs of columns of four tokens to where they are side by side.
+inline void store_turned(const __m512i (&tokens)[4], std::byte* to) {
+  const __m512i a = _mm512_unpacklo_epi32(tokens[0], tokens[1]), b = _mm512_unpackhi_epi32(tokens[0], tokens[1]);
+  const __m512i c = _mm512_unpacklo_epi32(tokens[2], tokens[3]), d = _mm512_unpackhi_epi32(tokens[2], tokens[3]);
+  const __m512i rows[4] = {_mm512_unpacklo_epi64(a, c), _mm512_unpackhi_epi64(a, c), _mm512_unpacklo_epi64(b, d),
+                           _mm512_unpackhi_epi64(b, d)};
+  unroll<4>(HEARTH_UNROLL(row) {
+    unroll<4>(HEARTH_UNROLL(quarter) {
+      _mm_storeu_si128(reinterpret_cast<__m128i*>(to + (quarter * 4 + row) * amx_tile_width),
+                       _mm512_extracti32x4_epi32(rows[row], quarter));
+    });
+  });
+}
+
+// Up to four tokens, of which the first is a multiple of four.
+inline void pack_turned(const Activations& input, std::size_t token, std::size_t end, const TurnedRows& rows) {
+  const std::size_t count = end - token < 4 ? end - token : 4;
+  const std::size_t block = token / amx_tokens, at = token % amx_tokens * 4;
+  for (std::size_t column = 0; column < input.columns; column += 64) {
+    __m512i even[2][4], odd[2][4];  // [plane][token]
+    for (std::size_t t = 0; t < 4; ++t) {
+      __m512i low[2], high[2];  // [plane], in order
+      for (std::size_t half = 0; half < 2; ++half) {
+        __m512 v[2];
+        for (std::size_t i = 0; i < 2; ++i) {
+          const std::size_t first = column + half * 32 + i * 16;
+          const std::size_t left = t >= count || first >= input.columns ? 0 : input.columns - first;
+          v[i] = Avx512::load_part(input.x + (t < count ? token + t : token) * input.stride + (left == 0 ? 0 : first),
+                                   left < 16 ? left : 16);
+        }
+        __m512i(&to)[2] = half == 0 ? low : high;
+        if (rows.planes == 1) {
+          to[0] = to_bf16(v[0], v[1]);
+        } else {
+          const __m512 upper[2] = {upper_half(v[0]), upper_half(v[1])};
+          to[0] = to_bf16(upper[0], upper[1]);
+          to[1] = to_bf16(_mm512_sub_ps(v[0], upper[0]), _mm512_sub_ps(v[1], upper[1]));
+        }
+      }
+      for (std::size_t plane = 0; plane < rows.planes; ++plane) {
+        even[plane][t] = words_of<0>(low[plane], high[plane]);
+        odd[plane][t] = words_of<1>(low[plane], high[plane]);
+      }
+    }
+    for (std::size_t plane = 0; plane < rows.planes; ++plane) {
+      store_turned(even[plane], rows.tile(block, column / 32, plane) + at);
+      store_turned(odd[plane], rows.tile(block, column / 32 + 1, plane) + at);
+    }
+  }
+}
+
+// How many values a code of a format may have.
+template <class F>
+constexpr int code_values = has_table<F> ? 16 : F::most + 1;
+// Whether 32 words hold what all codes of 64 columns may become.
+template <class F>
+constexpr bool looks_up = code_values<F>* static_cast<int>(64 / F::group) <= 32;
+
+// The next sixteen rows, which lie in one piece: fetched in order, a line whenever a row's 64 columns are unpacked.
+struct FetchPanel {
+  const std::byte* at;
+  std::size_t share;
+  FetchPanel(const ProductPiece& piece, std::size_t row)
+      : at(piece.weights + row * piece.row_bytes),
+        share(row + panel_rows > piece.end ? 0 : piece.row_bytes / (round_up(piece.input->columns, 64) / 64)) {}
+  void some() {
+    _mm_prefetch(reinterpret_cast<const char*>(at), _MM_HINT_T1);
+    at += share;
+  }
+};
+
+// A chunk of sixteen rows of weights, 64 columns at a time, as first factors.
+template <class F, int planes>
+struct SomeRows {
+  using Block = typename F::Block;
+  static constexpr std::size_t chunk = 2048, groups = chunk / F::group, of_step = 64 / F::group;
+  using Tiles = std::byte[2][planes][amx_tile_bytes];  // the even columns, then the odd ones
+  // Scales and minimums; or what a code's number is multiplied with, and what is added.
+  struct Memory {
+    float scales[panel_rows][groups + 16], minimums[panel_rows][groups + 16];
+  };
+
+  const std::size_t columns;
+  Memory& memory;
+  const std::byte* weights[panel_rows];
+
+  // A missing row is like the piece's first.
+  SomeRows(const ProductPiece& piece, Memory& own, std::size_t row, std::size_t column)
+      : columns(piece.input->columns - column < chunk ? piece.input->columns - column : chunk), memory(own) {
+    const std::size_t count = columns / F::group;
+    for (std::size_t r = 0; r < panel_rows; ++r) {
+      float *const scales = memory.scales[r], *const minimums = memory.minimums[r];
+      weights[r] = piece.weights + (row + r < piece.end ? row + r : piece.begin) * piece.row_bytes +
+                   column / Block::weights * sizeof(Block);
+      F::expand(reinterpret_cast<const Block*>(weights[r]), columns / Block::weights, scales, minimums);
+      scales[count] = minimums[count] = 0;
+      if constexpr (!looks_up<F>)
+        for (std::size_t i = 0; i < count + 1; i += 16) {
+          const OfNumber<F> of(_mm512_loadu_ps(scales + i),
+                               F::minimum ? _mm512_loadu_ps(minimums + i) : _mm512_setzero_ps());
+          _mm512_storeu_ps(scales + i, of.factor);
+          _mm512_storeu_ps(minimums + i, of.addend);
+        }
+    }
+  }
+
+  // Columns [64 * step, 64 * step + 64) of the chunk.
+  [[gnu::noinline]] void unpack(std::size_t step, Tiles& to, FetchPanel& next) const {
+    (step + 1) * 64 <= columns ? unpack_rows<true>(step, to, next) : unpack_rows<false>(step, to, next);
+  }
+
+ private:
+  template <bool whole>
+  [[gnu::always_inline]] inline void unpack_rows(std::size_t step, Tiles& to, FetchPanel& fetch) const {
+    FetchPanel next = fetch;
+#pragma GCC unroll 4
+    for (std::size_t r = 0; r < panel_rows; ++r) {
+      next.some();
+      __m512i even[planes], odd[planes];
+      if constexpr (looks_up<F>)
+        look_up<whole>(r, step, even, odd);
+      else
+        compute<whole>(r, step, even, odd);
+      for (int plane = 0; plane < planes; ++plane) {
+        _mm512_store_si512(to[0][plane] + r * amx_tile_width, even[plane]);
+        _mm512_store_si512(to[1][plane] + r * amx_tile_width, odd[plane]);
+      }
+    }
+    fetch = next;
+  }
+  // of[group] for each of the columns that lanes [16 * half, 16 * half + 16) of 32 stand for.
+  template <int lanes_of_group>
+  static __m512 spread(const float* of) {
+    alignas(64) static constexpr auto places = [] {
+      struct {
+        std::int32_t of[16];
+      } p{};
+      for (int i = 0; i < 16; ++i) p.of[i] = i / lanes_of_group;
+      return p;
+    }();
+    return _mm512_permutevar_ps(_mm512_broadcast_f32x4(_mm_loadu_ps(of)), _mm512_load_si512(places.of));
+  }
+
+  static void to_planes(__m512 first, __m512 second, __m512i (&out)[planes]) {
+    if constexpr (planes == 1) {
+      out[0] = to_bf16(first, second);
+    } else {
+      const __m512 a = upper_half(first), b = upper_half(second);
+      out[0] = to_bf16(a, b);
+      out[1] = to_bf16(_mm512_sub_ps(first, a), _mm512_sub_ps(second, b));
+    }
+  }
+
+  // What codes stand for, in the order of a table's words, and where in a table each word's group begins.
+  struct Constants {
+    float value[32];
+    std::uint16_t place[32];
+    constexpr Constants() : value(), place() {
+      constexpr int values = 32 / of_step;
+      for (int i = 0; i < 32; ++i) {
+        const int code = i % values;
+        if constexpr (has_table<F>)
+          value[i] = static_cast<float>(F::table.values[code] - F::offset);
+        else
+          value[i] = static_cast<float>(code - F::offset);
+        place[i] = static_cast<std::uint16_t>(i / values * values);
+      }
+    }
+  };
+  alignas(64) static constexpr Constants constants{};
+
+  // A table of what codes become, one permutation of it for 32 columns.
+  template <bool whole>
+  void look_up(std::size_t r, std::size_t step, __m512i (&even)[planes], __m512i (&odd)[planes]) const {
+    const float *const s = memory.scales[r] + step * of_step, *const m = memory.minimums[r] + step * of_step;
+    const auto weights_of = [&](int half, __m512 scale, __m512 minimum) {
+      const __m512 value = _mm512_load_ps(constants.value + half * 16);
+      return F::minimum ? _mm512_fmadd_ps(value, scale, minimum) : _mm512_mul_ps(value, scale);
+    };
+    const __m512i codes = bare_codes_at<F>(weights[r], step, whole);
+    const __m512i place = _mm512_load_si512(constants.place);
+    const __m512i evens = _mm512_ternarylogic_epi32(codes, _mm512_set1_epi16(0xff), place, 0xea);  // (a & b) | c
+    const __m512i odds = _mm512_or_si512(_mm512_srli_epi16(codes, 8), place);
+    __m512i table[planes];
+    if constexpr (of_step == 2)
+      to_planes(weights_of(0, _mm512_set1_ps(s[0]), _mm512_set1_ps(m[0])),
+                weights_of(1, _mm512_set1_ps(s[1]), _mm512_set1_ps(m[1])), table);
+    else
+      to_planes(weights_of(0, spread<8>(s), spread<8>(m)), weights_of(1, spread<8>(s + 2), spread<8>(m + 2)), table);
+    for (int plane = 0; plane < planes; ++plane) {
+      even[plane] = _mm512_permutexvar_epi16(evens, table[plane]);
+      odd[plane] = _mm512_permutexvar_epi16(odds, table[plane]);
+    }
+  }
+
+  template <bool whole>
+  void compute(std::size_t r, std::size_t step, __m512i (&even)[planes], __m512i (&odd)[planes]) const {
+    constexpr int lanes = F::group / 4;
+    __m512 w[4];
+    to_weights<OfNumber<F>::eight_bits>(codes_at<F>(weights[r], step, whole),
+                                        spread<lanes>(memory.scales[r] + step * of_step),
+                                        spread<lanes>(memory.minimums[r] + step * of_step), w);
+    if constexpr (planes == 1) {
+      even[0] = join_pairs(w[0], w[2]);
+      odd[0] = join_pairs(w[1], w[3]);
+    } else {
+      __m512 upper[4], rest[4];
+      for (int i = 0; i < 4; ++i) upper[i] = upper_half(w[i]), rest[i] = _mm512_sub_ps(w[i], upper[i]);
+      even[0] = join_pairs(upper[0], upper[2]), odd[0] = join_pairs(upper[1], upper[3]);
+      even[1] = join_pairs(rest[0], rest[2]), odd[1] = join_pairs(rest[1], rest[3]);
+    }
+  }
+};
+
+constexpr std::size_t some_scratch_bytes = 128 * 1024;
+
+// Sixteen rows at a time by T times 16 tokens. More rows at once would load tokens less often, but tiles rest for
+// longer then, and their units take some thousand cycles to wake after a rest of two thousand.
+template <class F, int planes, int T>
+struct SomeTiles {
+  using Rows = SomeRows<F, planes>;
+  static constexpr int seconds = 8 - T - planes;  // tiles that hold tokens
+  struct alignas(64) Memory {
+    typename Rows::Tiles tiles[2];  // of this step and of the next
+    float sums[T][panel_rows][amx_tokens];
+    typename Rows::Memory rows;
+  };
+  static_assert(sizeof(Memory) <= some_scratch_bytes);
+
+  // Adds the products of 32 columns, but for those of two rests. `tokens`: the first of T times `planes` tiles.
+  static void multiply(const std::byte (&weights)[planes][amx_tile_bytes], const std::byte* tokens) {
+    unroll<planes>(HEARTH_UNROLL(plane) { tile_load<T + plane>(weights[plane], amx_tile_width); });
+    unroll<T * planes>(HEARTH_UNROLL(i) {
+      constexpr int t = i / planes, plane_of_tokens = i % planes, second = T + planes + i % seconds;
+      tile_load<second>(tokens + i * amx_tile_bytes, amx_tile_width);
+      unroll<planes - plane_of_tokens>(HEARTH_UNROLL(plane) { tile_multiply<t, T + plane, second>(); });
+    });
+  }
+
+  static void all(const ProductPiece& piece) {
+    const AmxTiles registers;
+    Memory& memory = *reinterpret_cast<Memory*>(piece.scratch);
+    const Activations& input = *piece.input;
+    const Form form = planes == 2 ? Form::bf16_twice : Form::bf16_turned;
+    const TurnedRows x(input.packed[static_cast<std::size_t>(form)], input.columns, input.tokens, planes == 2);
+    for (std::size_t row = piece.begin; row < piece.end; row += panel_rows) {
+      FetchPanel next(piece, row + panel_rows);
+      unroll<T>(HEARTH_UNROLL(t) { tile_zero<t>(); });
+      for (std::size_t first = 0; first < input.columns; first += Rows::chunk) {
+        const Rows rows(piece, memory.rows, row, first);
+        const std::size_t steps = round_up(rows.columns, 64) / 64;
+        rows.unpack(0, memory.tiles[0], next);
+        for (std::size_t step = 0; step < steps; ++step) {
+          if (step + 1 < steps) rows.unpack(step + 1, memory.tiles[(step + 1) % 2], next);
+          for (std::size_t half = 0; half < 2; ++half)
+            multiply(memory.tiles[step % 2][half], x.tile(0, first / 32 + step * 2 + half, 0));
+        }
+      }
+      unroll<T>(HEARTH_UNROLL(t) { tile_store<t>(memory.sums[t], amx_tokens * sizeof(float)); });
+      for (int t = 0; t < T; ++t) write_turned(piece, t * amx_tokens, row, memory.sums[t]);
+    }
+  }
+
+ private:
+  static void write_turned(const ProductPiece& piece, std::size_t token, std::size_t row,
+                           const float (&from)[panel_rows][amx_tokens]) {
+    __m512 v[panel_rows];
+    for (std::size_t r = 0; r < panel_rows; ++r) v[r] = _mm512_load_ps(from[r]);
+    Avx512::transpose(v);
+    for (std::size_t i = 0; i < amx_tokens && token + i < piece.input->tokens; ++i)
+      write<Avx512>(piece, token + i, row, piece.end - row, v[i]);
+  }
+};
+
+// Up to 64 tokens.
+template <class F, int planes>
+void some_in_tiles(const ProductPiece& piece) {
+  const std::size_t blocks = (piece.input->tokens + amx_tokens - 1) / amx_tokens;
+  if (blocks == 1) return SomeTiles<F, planes, 1>::all(piece);
+  if (blocks == 2) return SomeTiles<F, planes, 2>::all(piece);
+  if (blocks == 3) return SomeTiles<F, planes, 3>::all(piece);
+  SomeTiles<F, planes, 4>::all(piece);
+}
+
+}  // namespace
+}  // namespace hearth::kernels
