@@ -66,7 +66,7 @@ endfunction()
 hearth_isa(avx2 -mavx2 -mfma -mf16c -mbmi2 -O3)
 hearth_isa(avx512 -mavx2 -mfma -mf16c -mbmi2 -mavx512f -mavx512bw -mavx512vl -mavx512dq -mavx512vnni -O3)
 hearth_isa(avx512_bf16 -mavx2 -mfma -mf16c -mbmi2 -mavx512f -mavx512bw -mavx512vl -mavx512dq -mavx512vnni -mavx512bf16 -O3)
-hearth_isa(amx -mavx2 -mfma -mf16c -mbmi2 -mavx512f -mavx512bw -mavx512vl -mavx512dq -mavx512vnni -mavx512bf16 -mamx-tile -mamx-bf16 -mamx-int8 -O3)
+hearth_isa(amx -mavx2 -mfma -mf16c -mbmi2 -mavx512f -mavx512bw -mavx512vl -mavx512dq -mavx512vnni -mavx512bf16 -mamx-tile -mamx-bf16 -O3)
 # Encoders write the same bytes on every processor: no product may be fused with a sum.
 file(GLOB encoders CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/kernels/isa/*_encode.cpp)
 set_property(SOURCE ${encoders} TARGET_DIRECTORY hearth_kernels APPEND PROPERTY COMPILE_OPTIONS -ffp-contract=off)

@@ -46,7 +46,7 @@ CpuFeatures detect() {
   features.avx2 = ymm && fma && f16c && ((b >> 5) & 1) && ((b >> 8) & 1);
   features.avx512 = features.avx2 && zmm && ((b >> 16) & 1) && ((b >> 17) & 1) && ((b >> 30) & 1) && ((b >> 31) & 1) &&
                     ((c >> 11) & 1);
-  const bool tiles = (saved & 0x60000) == 0x60000 && ((d >> 22) & 1) && ((d >> 24) & 1) && ((d >> 25) & 1);
+  const bool tiles = (saved & 0x60000) == 0x60000 && ((d >> 22) & 1) && ((d >> 24) & 1);
   if (__get_cpuid_count(7, 1, &a, &b, &c, &d)) {
     features.avx_vnni = features.avx2 && ((a >> 4) & 1);
     features.avx512_bf16 = features.avx512 && ((a >> 5) & 1);

@@ -9,7 +9,8 @@
 
 namespace hearth::kernels {
 
-// How a product reads its activations: as they are, or packed beforehand, once for all products that share them.
+// How a product reads its activations: as they are, or packed beforehand, once for all products that share them. Turned:
+// tokens side by side, as a tile's second factor takes them; twice: with what rounding left.
 enum class Form : std::uint8_t {
   f32,
   int8,
@@ -22,7 +23,7 @@ enum class Form : std::uint8_t {
   int16,
   bf16,
   bf16_turned,
-  bf16_twice
+  bf16_turned_twice
 };
 inline constexpr std::size_t forms = 12;
 inline constexpr std::size_t packed_together = 4;  // tokens: pieces to pack begin at a multiple

@@ -20,10 +20,10 @@ struct Product {
 };
 
 // x [tokens, inputs]. All products share x, and run as one parallel region. Integer formats multiply with x quantised
-// to int8 or int16; F16 and BF16 with x in bfloat16, int16 or float32; F32 in float32 throughout. Each output element
-// is computed by one thread in a fixed order: the result does not depend on the number of threads. `care` may have x
-// rounded less, at the price of speed: what a prompt's answer depends on, and everybody's where results are measured.
-// In rough products weights of 8 bits may be taken with 6.
+// to int8, int16 or (AMX) bfloat16; F16 and BF16 with x in bfloat16, int16 or float32; F32 in float32 throughout. Each
+// output element is computed by one thread in a fixed order: the result does not depend on the number of threads.
+// `care` may have x rounded less, at the price of speed: what a prompt's answer depends on, and everybody's where
+// results are measured. In rough products weights of 8 bits may be taken with 6.
 void matmul(ThreadPool& pool, tensor::ConstRows x, std::span<const Product> products, Care care = Care::nobody);
 inline void matmul(ThreadPool& pool, tensor::ConstRows x, const tensor::Matrix& weight, tensor::Rows y) {
   const Product product{.weight = weight, .output = y};

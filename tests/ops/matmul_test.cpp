@@ -3,7 +3,9 @@
 #include <fmt/core.h>
 
 #include <cmath>
+#include <cstring>
 #include <limits>
+#include <utility>
 
 #include "levels.h"
 #include "random_weights.h"
@@ -112,11 +114,12 @@ TEST(Matmul, EveryFormatOnEveryLevelAgreesWithItsDefinition) {
     ThreadPool pool(1);
     std::mt19937 random(1);
     for_each_format([&](const tensor::TypeInfo& info) {
-      for (const std::size_t tokens : {1, 2, 3, 4, 5, 7, 12, 13, 30, 70}) {
+      for (const std::size_t tokens : {1, 2, 3, 4, 5, 7, 12, 13, 30, 50, 64, 70}) {
         check(pool, info.type, {37, 512, tokens}, random);
         if (info.block_weights <= 32)
           for (const std::size_t columns : {32, 96, 288, 576}) check(pool, info.type, {19, columns, tokens}, random);
       }
+      if (info.block_weights <= 32) check(pool, info.type, {17, 4128, 20}, random);
       check(pool, info.type, {50, 2048, 33}, random);
     });
   });
@@ -176,6 +179,40 @@ TEST(Matmul, NotANumberStaysOne) {
           ops::matmul(pool, {x.data(), tokens, 512}, weights.matrix, {y.data(), tokens, 19});
           for (std::size_t i = 0; i < y.size(); ++i)
             ASSERT_EQ(std::isnan(y[i]), i / 19 == tokens - 2) << i << " of " << tokens << " tokens";
+        }
+  });
+}
+
+// Nor does AMX lose one that stands among activations, or is a block's scale, whichever of its bits are set.
+TEST(Matmul, NotANumberStaysOneInTiles) {
+  tests::on_every_level([] {
+    if (std::string_view(kernels::active().name) != "amx") return;
+    ThreadPool pool(1);
+    std::mt19937 random(12);
+    constexpr std::size_t rows = 19, columns = 512, row = 5;
+    for (const Type type : {Type::q4_0, Type::q5_0, Type::q8_0})
+      for (const std::size_t tokens : {12, 50, 70})
+        for (const ops::Care care : {ops::Care::nobody, ops::Care::prompt}) {
+          SCOPED_TRACE(fmt::format("{} {} tokens, care {}", tensor::info(type).name, tokens, int(care)));
+          const std::vector<float> x = random_rows(tokens * columns, random);
+          Weights weights(type, rows, columns, random);
+          const auto numbers = [&](std::span<const float> input) {
+            std::vector<float> y(tokens * rows);
+            const ops::Product product{.weight = weights.matrix, .output = {y.data(), tokens, rows}};
+            ops::matmul(pool, {input.data(), tokens, columns}, {&product, 1}, care);
+            return y;
+          };
+          if (care == ops::Care::nobody || tokens <= 64) {
+            std::vector<float> with_one = x;
+            with_one[(tokens - 2) * columns + 100] = std::numeric_limits<float>::quiet_NaN();
+            const std::vector<float> y = numbers(with_one);
+            for (std::size_t i = 0; i < y.size(); ++i) ASSERT_EQ(std::isnan(y[i]), i / rows == tokens - 2) << i;
+          }
+          const std::uint16_t scale = 0xffff;
+          std::memcpy(weights.bytes.data() + row * weights.matrix.row_bytes() + 3 * tensor::info(type).block_bytes,
+                      &scale, sizeof scale);
+          const std::vector<float> y = numbers(x);
+          for (std::size_t i = 0; i < y.size(); ++i) ASSERT_EQ(std::isnan(y[i]), i % rows == row) << i;
         }
   });
 }
@@ -296,7 +333,7 @@ TEST(Matmul, ThreadsDoNotChangeABit) {
     for_each_format([&](const tensor::TypeInfo& info) {
       SCOPED_TRACE(std::string(info.name));
       const Weights a(info.type, 200, 256, random), b(info.type, 75, 256, random);
-      for (const std::size_t tokens : {1, 4, 40, 70}) {
+      for (const std::size_t tokens : {1, 4, 40, 64, 70}) {
         const std::vector<float> x = random_rows(tokens * 256, random);
         for (const ops::Care care : {ops::Care::nobody, ops::Care::prompt}) {
           std::vector<std::vector<float>> results;
@@ -318,10 +355,10 @@ TEST(Matmul, ThreadsDoNotChangeABit) {
 // Whether a token stands in a full tile or in the last one, and its sums where they belong or beside them.
 TEST(Matmul, TokensAfterDoNotChangeABit) {
   tests::on_every_level([] {
-    constexpr std::size_t columns = 1280, rows = 72, few = 70, all = 96;
+    constexpr std::size_t columns = 1280, rows = 72, most = 96;
     std::mt19937 random(6);
     ThreadPool pool(2);
-    const std::vector<float> x = random_rows(all * columns, random), before = random_rows(all * rows, random);
+    const std::vector<float> x = random_rows(most * columns, random), before = random_rows(most * rows, random);
     for_each_format([&](const tensor::TypeInfo& info) {
       SCOPED_TRACE(std::string(info.name));
       const Weights weights(info.type, rows, columns, random);
@@ -334,9 +371,11 @@ TEST(Matmul, TokensAfterDoNotChangeABit) {
             ops::matmul(pool, {x.data(), tokens, columns}, {&one, 1}, care);
             return y;
           };
-          std::vector<float> y = product(all);
-          y.resize(few * rows);
-          EXPECT_EQ(product(few), y);
+          for (const auto& [few, all] : {std::pair{10, 40}, std::pair{70, 96}}) {
+            std::vector<float> y = product(std::size_t(all));
+            y.resize(std::size_t(few) * rows);
+            EXPECT_EQ(product(std::size_t(few)), y);
+          }
         }
     });
   });

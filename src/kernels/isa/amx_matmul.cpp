@@ -14,7 +14,6 @@ namespace {
 using tensor::Type;
 
 constexpr std::size_t few_tokens = 8;
-constexpr std::size_t some_tokens = 64;
 
 bool is_float_type(Type type) {
   return type == Type::f16 || type == Type::bf16;
@@ -26,15 +25,15 @@ Form form(Type type, std::size_t tokens, std::size_t columns, Care care) {
   if (type == Type::f32 || care == Care::everyone) return others;
   if (is_float_type(type)) return tokens > few_tokens && !is_measured(care) ? Form::bf16 : others;
   if (is_measured(care)) return Form::bf16;
-  if (care == Care::prompt) return tokens <= some_tokens ? Form::bf16_twice : others;
+  if (care == Care::prompt) return tokens <= some_tokens ? Form::bf16_turned_twice : others;
   return tokens > some_tokens ? Form::bf16 : tokens > few_tokens ? Form::bf16_turned : others;
 }
 
 TurnedRows turned(Form form, const std::byte* packed, std::size_t columns, std::size_t tokens) {
-  return {packed, columns, tokens, form == Form::bf16_twice};
+  return {packed, columns, tokens, form == Form::bf16_turned_twice};
 }
 bool is_turned(Form form) {
-  return form == Form::bf16_turned || form == Form::bf16_twice;
+  return form == Form::bf16_turned || form == Form::bf16_turned_twice;
 }
 
 std::size_t packed_bytes(Form form, std::size_t tokens, std::size_t columns) {
@@ -74,7 +73,7 @@ void multiply(const ProductPiece& piece) {
     } else {
       if (how == Form::bf16) return many_in_tiles(piece, unpack_codes_to_pairs<F>);
       if (how == Form::bf16_turned) return some_in_tiles<F, 1>(piece);
-      if (how == Form::bf16_twice) return some_in_tiles<F, 2>(piece);
+      if (how == Form::bf16_turned_twice) return some_in_tiles<F, 2>(piece);
     }
     avx512_bf16_matmul.multiply(piece);
   });

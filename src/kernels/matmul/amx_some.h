@@ -1,7 +1,7 @@
 // Some dozens of tokens in tile registers: rows of weights are a tile's first factor as they stand, made bfloat16 right
 // before they are multiplied; tokens are the second, side by side, for whom packing has turned them. Sums of up to four
 // tiles stay in registers for all columns. Where more care is taken, weights and activations are sums of two bfloat16
-// numbers each, whose three largest products are added up: 16 bits.
+// numbers each, of which all products but that of both rests are added up: it is no more than 2^-18 of the whole.
 #pragma once
 
 #include "kernels/matmul/amx_tiles.h"
@@ -10,9 +10,10 @@
 namespace hearth::kernels {
 namespace {
 
-// What of a number bfloat16 holds without rounding, and the rest.
+// The nearest number that bfloat16 holds. The rest of one that is not finite is not a number.
 inline __m512 upper_half(__m512 v) {
-  return _mm512_castsi512_ps(_mm512_and_si512(_mm512_castps_si512(v), _mm512_set1_epi32(-0x10000)));
+  const __m512i rounded = _mm512_add_epi32(_mm512_castps_si512(v), _mm512_set1_epi32(0x8000));
+  return _mm512_castsi512_ps(_mm512_and_si512(rounded, _mm512_set1_epi32(-0x10000)));
 }
 
 // Of 64 words every second one, from the first or from the one after it.
@@ -28,21 +29,20 @@ __m512i words_of(__m512i low, __m512i high) {
   return _mm512_permutex2var_epi16(low, _mm512_load_si512(places.of), high);
 }
 
-// Activations as second factors. Tiles are of 16 tokens by the even of 64 columns, or by the odd:
-// [columns / 32][tokens / 16][planes][16 pairs of columns][16 tokens][2 columns]; zero past the last column. What
+// Activations as second factors. Tiles are of 16 tokens by half of 64 columns, the even ones, then the odd ones:
+// [halves][tokens / 16][planes][16 pairs of columns][16 tokens][2 columns]; zero past the last column. What
 // stands past the last token counts for nothing.
 struct TurnedRows {
   std::byte* base;
-  std::size_t blocks, planes, steps;
+  std::size_t blocks, planes, halves;
   TurnedRows(const std::byte* packed, std::size_t columns, std::size_t tokens, bool twice)
       : base(const_cast<std::byte*>(packed)),
         blocks(round_up(tokens, amx_tokens) / amx_tokens),
         planes(twice ? 2 : 1),
-        steps(round_up(columns, 64) / 32) {}
-  std::size_t step_bytes() const { return blocks * planes * amx_tile_bytes; }
-  std::size_t bytes() const { return steps * step_bytes(); }
-  std::byte* tile(std::size_t block, std::size_t step, std::size_t plane) const {
-    return base + ((step * blocks + block) * planes + plane) * amx_tile_bytes;
+        halves(round_up(columns, 64) / 32) {}
+  std::size_t bytes() const { return halves * blocks * planes * amx_tile_bytes; }
+  std::byte* tile(std::size_t block, std::size_t half, std::size_t plane) const {
+    return base + ((half * blocks + block) * planes + plane) * amx_tile_bytes;
   }
 };
 
@@ -104,12 +104,13 @@ constexpr int code_values = has_table<F> ? 16 : F::most + 1;
 template <class F>
 constexpr bool looks_up = code_values<F>* static_cast<int>(64 / F::group) <= 32;
 
-// The next sixteen rows, which lie in one piece: fetched in order, a line whenever a row's 64 columns are unpacked.
+// The next sixteen rows, which lie in one piece: fetched in order, about a line whenever 64 columns of a row are
+// unpacked.
 struct FetchPanel {
   const std::byte* at;
   std::size_t share;
   FetchPanel(const ProductPiece& piece, std::size_t row)
-      : at(piece.weights + row * piece.row_bytes),
+      : at(piece.weights + (row + panel_rows > piece.end ? piece.begin : row) * piece.row_bytes),
         share(row + panel_rows > piece.end ? 0 : piece.row_bytes / (round_up(piece.input->columns, 64) / 64)) {}
   void some() {
     _mm_prefetch(reinterpret_cast<const char*>(at), _MM_HINT_T1);
@@ -176,7 +177,7 @@ struct SomeRows {
     }
     fetch = next;
   }
-  // of[group] for each of the columns that lanes [16 * half, 16 * half + 16) of 32 stand for.
+  // of[0] in the first lanes, as many as a group has, of[1] in the next.
   template <int lanes_of_group>
   static __m512 spread(const float* of) {
     alignas(64) static constexpr auto places = [] {
@@ -260,14 +261,15 @@ struct SomeRows {
   }
 };
 
-constexpr std::size_t some_scratch_bytes = 128 * 1024;
+// As many as leave tiles for both factors beside those of sums.
+constexpr std::size_t some_tokens = 4 * amx_tokens, some_scratch_bytes = 32 * 1024;
 
 // Sixteen rows at a time by T times 16 tokens. More rows at once would load tokens less often, but tiles rest for
 // longer then, and their units take some thousand cycles to wake after a rest of two thousand.
 template <class F, int planes, int T>
 struct SomeTiles {
   using Rows = SomeRows<F, planes>;
-  static constexpr int seconds = 8 - T - planes;  // tiles that hold tokens
+  static constexpr int token_tiles = 8 - T - planes;
   struct alignas(64) Memory {
     typename Rows::Tiles tiles[2];  // of this step and of the next
     float sums[T][panel_rows][amx_tokens];
@@ -275,11 +277,11 @@ struct SomeTiles {
   };
   static_assert(sizeof(Memory) <= some_scratch_bytes);
 
-  // Adds the products of 32 columns, but for those of two rests. `tokens`: the first of T times `planes` tiles.
+  // Adds the products of 32 columns, all but that of both rests. `tokens`: the first of T times `planes` tiles.
   static void multiply(const std::byte (&weights)[planes][amx_tile_bytes], const std::byte* tokens) {
     unroll<planes>(HEARTH_UNROLL(plane) { tile_load<T + plane>(weights[plane], amx_tile_width); });
     unroll<T * planes>(HEARTH_UNROLL(i) {
-      constexpr int t = i / planes, plane_of_tokens = i % planes, second = T + planes + i % seconds;
+      constexpr int t = i / planes, plane_of_tokens = i % planes, second = T + planes + i % token_tiles;
       tile_load<second>(tokens + i * amx_tile_bytes, amx_tile_width);
       unroll<planes - plane_of_tokens>(HEARTH_UNROLL(plane) { tile_multiply<t, T + plane, second>(); });
     });
@@ -289,7 +291,7 @@ struct SomeTiles {
     const AmxTiles registers;
     Memory& memory = *reinterpret_cast<Memory*>(piece.scratch);
     const Activations& input = *piece.input;
-    const Form form = planes == 2 ? Form::bf16_twice : Form::bf16_turned;
+    const Form form = planes == 2 ? Form::bf16_turned_twice : Form::bf16_turned;
     const TurnedRows x(input.packed[static_cast<std::size_t>(form)], input.columns, input.tokens, planes == 2);
     for (std::size_t row = piece.begin; row < piece.end; row += panel_rows) {
       FetchPanel next(piece, row + panel_rows);
@@ -320,7 +322,7 @@ struct SomeTiles {
   }
 };
 
-// Up to 64 tokens.
+// Up to some_tokens.
 template <class F, int planes>
 void some_in_tiles(const ProductPiece& piece) {
   const std::size_t blocks = (piece.input->tokens + amx_tokens - 1) / amx_tokens;

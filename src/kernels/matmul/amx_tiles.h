@@ -22,7 +22,7 @@ template <int tile>
 void tile_zero() {
   __asm__ volatile("tilezero %%tmm%c0" : : "i"(tile));
 }
-// sums[token][row] += a[token][column] * b[column][row], 16 tokens, 32 columns, 16 rows
+// sums[m][n] += a[m][k] * b[k][n] for 16 m, 16 n, 32 k; b holds pairs of k: [k / 2][n][2]
 template <int sums, int a, int b>
 void tile_multiply() {
   __asm__ volatile("tdpbf16ps %%tmm%c2, %%tmm%c1, %%tmm%c0" : : "i"(sums), "i"(a), "i"(b));
@@ -45,6 +45,12 @@ struct AmxTiles {
   AmxTiles& operator=(const AmxTiles&) = delete;
 };
 
+// Not a number, whatever its bits were, is one that may be rounded by adding to them.
+inline __m512 with_plain_nans(__m512 v) {
+  return _mm512_mask_mov_ps(v, _mm512_cmp_ps_mask(v, v, _CMP_UNORD_Q),
+                            _mm512_castsi512_ps(_mm512_set1_epi32(0x7fc00000)));
+}
+
 // What a number from 1 to 2 that has a code as part of it is multiplied with to become a weight, and what is added.
 template <class F>
 struct OfNumber {
@@ -52,8 +58,8 @@ struct OfNumber {
   static constexpr float unit = eight_bits ? 256 : 128;  // the number is 1 + code / unit
   __m512 factor, addend;
   OfNumber(__m512 scale, __m512 minimum)
-      : factor(_mm512_mul_ps(scale, _mm512_set1_ps(unit))),
-        addend(_mm512_fnmadd_ps(factor, _mm512_set1_ps(1 + F::offset / unit), minimum)) {}
+      : factor(with_plain_nans(_mm512_mul_ps(scale, _mm512_set1_ps(unit)))),
+        addend(with_plain_nans(_mm512_fnmadd_ps(factor, _mm512_set1_ps(1 + F::offset / unit), minimum))) {}
 };
 
 // A code in each byte of a lane to the weights of the first bytes, the second, and so on.

@@ -1,5 +1,6 @@
 // How AVX-512 reads each format: 64 codes at a time, in the order of the weights, as unsigned bytes; and the scales of
-// each group of 16 or 32, with the minimum where there is one. weight = scale * (code - offset) + minimum.
+// each group of 16 or 32, with the minimum where there is one. weight = scale * (code - offset) + minimum. Where a
+// `table` says what codes mean, `offset` and `most` are of the meaning.
 #pragma once
 
 #include "kernels/matmul/block_scales.h"
@@ -57,7 +58,7 @@ template <class B, int Offset, int Most>
 struct Blocks32 {
   using Block = B;
   static constexpr std::size_t group = 32;
-  static constexpr int offset = Offset, most = Most;  // codes are 0 to `most`
+  static constexpr int offset = Offset, most = Most;  // codes, or what they mean, are 0 to `most`
   static constexpr bool minimum = requires(B b) { b.minimum; };
   static const Block* at(const std::byte* row, std::size_t index) {
     return reinterpret_cast<const Block*>(row) + index;
