@@ -9,8 +9,8 @@
 
 namespace hearth::kernels {
 
-// How a product reads its activations: as they are, or packed beforehand, once for all products that share them. Turned:
-// tokens side by side, as a tile's second factor takes them; twice: with what rounding left.
+// How a product reads its activations: as they are, or packed beforehand, once for all products that share them.
+// Turned: tokens side by side, as a tile's second factor takes them; twice: with what rounding left.
 enum class Form : std::uint8_t {
   f32,
   int8,
