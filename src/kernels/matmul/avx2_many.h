@@ -277,6 +277,7 @@ struct ByteTile {
   static void run(std::size_t token, const ProductPiece& piece, const Source& from,
                   const BytePanels<group, Quads::mixed>& weights) {
     const Quads in(piece.input->packed[static_cast<std::size_t>(Quads::form)], piece.input->columns);
+    fetch_output(piece, token, T, from.row);
     const auto* x = in.groups(token) + from.first / 32;
     const auto* w = weights.steps;
     __m256 totals[T][panels];
@@ -432,6 +433,7 @@ template <int T>
 struct WordTile {
   static void run(std::size_t token, const ProductPiece& piece, const Source& from, const WordPanels& weights) {
     const WordQuads in(piece.input->packed[static_cast<std::size_t>(Form::int16)], piece.input->columns);
+    fetch_output(piece, token, T, from.row);
     const std::int16_t(*x)[4][2] = in.values(token) + from.first / 2;
     const float(*scales)[4] = in.scales(token) + from.first / group_columns;
     auto* w = weights.words;

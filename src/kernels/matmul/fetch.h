@@ -1,9 +1,11 @@
-// Weights that are wanted next, fetched while others are multiplied.
+// Weights that are wanted next, fetched while others are multiplied; and where results will go.
 #pragma once
 
 #include <immintrin.h>
 
 #include <cstddef>
+
+#include "kernels/matmul_kernels.h"
 
 namespace hearth::kernels {
 namespace {
@@ -37,6 +39,12 @@ inline Fetch fetch_rows(const std::byte* row, std::size_t row_bytes, std::size_t
                         std::size_t calls) {
   const std::size_t lines = (bytes + 63) / 64 * rows, sharing = calls + (calls == 0);
   return {row, row_bytes, rows, bytes, (lines + sharing - 1) / sharing};
+}
+
+// Results are seldom in a cache when a tile of tokens is done: they are fetched when it begins.
+inline void fetch_output(const ProductPiece& piece, std::size_t token, std::size_t tokens, std::size_t row) {
+  for (std::size_t t = 0; t < tokens; ++t)
+    _mm_prefetch(reinterpret_cast<const char*>(piece.output + (token + t) * piece.output_stride + row), _MM_HINT_T0);
 }
 
 }  // namespace
