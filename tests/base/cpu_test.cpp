@@ -17,7 +17,7 @@ TEST(Cpu, AgreesWithTheKernel) {
   EXPECT_EQ(features.avx512, features.avx2 && has("avx512f") && has("avx512bw") && has("avx512vl") && has("avx512dq") &&
                                  has("avx512_vnni"));
   EXPECT_EQ(features.avx512_bf16, features.avx512 && has("avx512_bf16"));
-  EXPECT_LE(features.amx, features.avx512_bf16 && has("amx_tile") && has("amx_bf16") && has("amx_int8"));
+  EXPECT_LE(features.amx, features.avx512_bf16 && has("amx_tile") && has("amx_bf16"));
   EXPECT_EQ(features.avx_vnni, features.avx2 && has("avx_vnni"));
   EXPECT_EQ(&features, &cpu_features());
   EXPECT_FALSE(cpu_name().empty());
