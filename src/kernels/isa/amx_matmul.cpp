@@ -49,7 +49,8 @@ void pack(Form form, const Activations& input, std::size_t begin, std::size_t en
       pack_for_tiles(input.x + token * input.stride, input.columns, rows, token);
   } else if (is_turned(form)) {
     const TurnedRows rows = turned(form, packed, input.columns, input.tokens);
-    for (std::size_t token = begin; token < end; token += packed_together) pack_turned(input, token, end, rows);
+    for (std::size_t token = begin; token < end; token += packed_together)
+      rows.planes == 1 ? pack_turned<1>(input, token, end, rows) : pack_turned<2>(input, token, end, rows);
   } else {
     avx512_bf16_matmul.pack(form, input, begin, end, packed);
   }

@@ -16,6 +16,18 @@ inline __m512 upper_half(__m512 v) {
   return _mm512_castsi512_ps(_mm512_and_si512(rounded, _mm512_set1_epi32(-0x10000)));
 }
 
+// Two vectors to bfloat16, joined as `join` does, and in a second plane what rounding left.
+template <int planes, class Join>
+void to_planes(__m512 first, __m512 second, __m512i (&out)[planes], Join join) {
+  if constexpr (planes == 1) {
+    out[0] = join(first, second);
+  } else {
+    const __m512 a = upper_half(first), b = upper_half(second);
+    out[0] = join(a, b);
+    out[1] = join(_mm512_sub_ps(first, a), _mm512_sub_ps(second, b));
+  }
+}
+
 // Of 64 words every second one, from the first or from the one after it.
 template <int from>
 __m512i words_of(__m512i low, __m512i high) {
@@ -61,36 +73,27 @@ inline void store_turned(const __m512i (&tokens)[4], std::byte* to) {
 }
 
 // Up to four tokens, of which the first is a multiple of four.
-inline void pack_turned(const Activations& input, std::size_t token, std::size_t end, const TurnedRows& rows) {
+template <int planes>
+void pack_turned(const Activations& input, std::size_t token, std::size_t end, const TurnedRows& rows) {
   const std::size_t count = end - token < 4 ? end - token : 4;
   const std::size_t block = token / amx_tokens, at = token % amx_tokens * 4;
   for (std::size_t column = 0; column < input.columns; column += 64) {
-    __m512i even[2][4], odd[2][4];  // [plane][token]
+    __m512i even[planes][4], odd[planes][4];  // [plane][token]
     for (std::size_t t = 0; t < 4; ++t) {
-      __m512i low[2], high[2];  // [plane], in order
-      for (std::size_t half = 0; half < 2; ++half) {
-        __m512 v[2];
-        for (std::size_t i = 0; i < 2; ++i) {
-          const std::size_t first = column + half * 32 + i * 16;
-          const std::size_t left = t >= count || first >= input.columns ? 0 : input.columns - first;
-          v[i] = Avx512::load_part(input.x + (t < count ? token + t : token) * input.stride + (left == 0 ? 0 : first),
-                                   left < 16 ? left : 16);
-        }
-        __m512i(&to)[2] = half == 0 ? low : high;
-        if (rows.planes == 1) {
-          to[0] = to_bf16(v[0], v[1]);
-        } else {
-          const __m512 upper[2] = {upper_half(v[0]), upper_half(v[1])};
-          to[0] = to_bf16(upper[0], upper[1]);
-          to[1] = to_bf16(_mm512_sub_ps(v[0], upper[0]), _mm512_sub_ps(v[1], upper[1]));
-        }
-      }
-      for (std::size_t plane = 0; plane < rows.planes; ++plane) {
+      const float* const x = input.x + (t < count ? token + t : token) * input.stride;
+      const auto load = [&](std::size_t i) {
+        const std::size_t left = t >= count || i >= input.columns ? 0 : input.columns - i;
+        return Avx512::load_part(x + (left == 0 ? 0 : i), left < 16 ? left : 16);
+      };
+      __m512i low[planes], high[planes];  // in order
+      to_planes(load(column), load(column + 16), low, to_bf16);
+      to_planes(load(column + 32), load(column + 48), high, to_bf16);
+      for (int plane = 0; plane < planes; ++plane) {
         even[plane][t] = words_of<0>(low[plane], high[plane]);
         odd[plane][t] = words_of<1>(low[plane], high[plane]);
       }
     }
-    for (std::size_t plane = 0; plane < rows.planes; ++plane) {
+    for (int plane = 0; plane < planes; ++plane) {
       store_turned(even[plane], rows.tile(block, column / 32, plane) + at);
       store_turned(odd[plane], rows.tile(block, column / 32 + 1, plane) + at);
     }
@@ -105,7 +108,7 @@ template <class F>
 constexpr bool looks_up = code_values<F>* static_cast<int>(64 / F::group) <= 32;
 
 // The next sixteen rows, which lie in one piece: fetched in order, about a line whenever 64 columns of a row are
-// unpacked.
+// unpacked. A Fetch, which counts rows and lines, makes 16 sequences a tenth slower.
 struct FetchPanel {
   const std::byte* at;
   std::size_t share;
@@ -190,16 +193,6 @@ struct SomeRows {
     return _mm512_permutevar_ps(_mm512_broadcast_f32x4(_mm_loadu_ps(of)), _mm512_load_si512(places.of));
   }
 
-  static void to_planes(__m512 first, __m512 second, __m512i (&out)[planes]) {
-    if constexpr (planes == 1) {
-      out[0] = to_bf16(first, second);
-    } else {
-      const __m512 a = upper_half(first), b = upper_half(second);
-      out[0] = to_bf16(a, b);
-      out[1] = to_bf16(_mm512_sub_ps(first, a), _mm512_sub_ps(second, b));
-    }
-  }
-
   // What codes stand for, in the order of a table's words, and where in a table each word's group begins.
   struct Constants {
     float value[32];
@@ -233,9 +226,10 @@ struct SomeRows {
     __m512i table[planes];
     if constexpr (of_step == 2)
       to_planes(weights_of(0, _mm512_set1_ps(s[0]), _mm512_set1_ps(m[0])),
-                weights_of(1, _mm512_set1_ps(s[1]), _mm512_set1_ps(m[1])), table);
+                weights_of(1, _mm512_set1_ps(s[1]), _mm512_set1_ps(m[1])), table, to_bf16);
     else
-      to_planes(weights_of(0, spread<8>(s), spread<8>(m)), weights_of(1, spread<8>(s + 2), spread<8>(m + 2)), table);
+      to_planes(weights_of(0, spread<8>(s), spread<8>(m)), weights_of(1, spread<8>(s + 2), spread<8>(m + 2)), table,
+                to_bf16);
     for (int plane = 0; plane < planes; ++plane) {
       even[plane] = _mm512_permutexvar_epi16(evens, table[plane]);
       odd[plane] = _mm512_permutexvar_epi16(odds, table[plane]);
@@ -249,15 +243,8 @@ struct SomeRows {
     to_weights<OfNumber<F>::eight_bits>(codes_at<F>(weights[r], step, whole),
                                         spread<lanes>(memory.scales[r] + step * of_step),
                                         spread<lanes>(memory.minimums[r] + step * of_step), w);
-    if constexpr (planes == 1) {
-      even[0] = join_pairs(w[0], w[2]);
-      odd[0] = join_pairs(w[1], w[3]);
-    } else {
-      __m512 upper[4], rest[4];
-      for (int i = 0; i < 4; ++i) upper[i] = upper_half(w[i]), rest[i] = _mm512_sub_ps(w[i], upper[i]);
-      even[0] = join_pairs(upper[0], upper[2]), odd[0] = join_pairs(upper[1], upper[3]);
-      even[1] = join_pairs(rest[0], rest[2]), odd[1] = join_pairs(rest[1], rest[3]);
-    }
+    to_planes(w[0], w[2], even, join_pairs);
+    to_planes(w[1], w[3], odd, join_pairs);
   }
 };
 
