@@ -30,7 +30,7 @@ std::size_t scratch_bytes(Type, std::size_t, std::size_t) {
 
 void multiply(const ProductPiece& piece) {
   with_format(piece.type, [&]<class F>() {
-    if constexpr (!is_float<F>) few_bytes<VnniProduct, Wide<F>>(piece);
+    if constexpr (!is_float<F>) few_bytes<VnniProduct, typename Unsigned<F>::Type>(piece);
   });
 }
 

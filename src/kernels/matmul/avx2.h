@@ -20,6 +20,12 @@ struct Avx2Product : Avx2 {
   using Bytes = __m256i;
   static constexpr std::size_t bytes = 32;
 
+  // How the scales of a group of 256 columns are read, with so many tokens.
+  template <class F, int tokens>
+  static auto scales(const typename F::Block* blocks) {
+    return F::scales(blocks);
+  }
+
   // Products of 32 codes with as many values, four to a lane. vpmaddubsw adds two of them in 16 bits and saturates:
   // 2 * 63 * 127 fits for codes of up to six bits; signed bytes lend their sign to the values: 2 * 128 * 127 fits too.
   template <class F>

@@ -18,6 +18,16 @@ Pair pair_of_group(const std::byte* group, std::size_t p) {
     return F::pair(group, p);
 }
 
+// `sums` are those of eight groups, whose activations have the scales `by` and add up to `activations`.
+template <class F>
+[[gnu::always_inline]] inline void add_scaled(__m256& total, __m256i sums, __m256 by, __m256 scale, __m256 minimum,
+                                              __m256 activations) {
+  __m256 products = _mm256_mul_ps(_mm256_cvtepi32_ps(sums), by);
+  if constexpr (F::offset != 0) products = _mm256_fnmadd_ps(_mm256_set1_ps(F::offset), activations, products);
+  total = _mm256_fmadd_ps(products, scale, total);
+  if constexpr (F::minimum) total = _mm256_fmadd_ps(minimum, activations, total);
+}
+
 // A row's 256 columns times T tokens: dot products are added up lane by lane until a lane is a group's, so that one
 // multiplication serves the scales of eight. Every join keeps 128 columns in each half: codes and activations lie so
 // (Pair, Place).
@@ -25,16 +35,7 @@ template <class I, class F, int T>
 [[gnu::always_inline]] inline void add_group(const std::byte* from, const Int8Rows& in, std::size_t token,
                                              std::size_t group, __m256 (&total)[T]) {
   constexpr int largest = F::most * 127;
-  const auto scales = F::scales(reinterpret_cast<const typename F::Block*>(from));
-  // `sums` are those of eight groups, whose activations have the scales `by`.
-  const auto add = [&](int t, __m256i sums, __m256 by, __m256 scale, __m256 minimum, const float* activations)
-      __attribute__((always_inline)) {
-    __m256 products = _mm256_mul_ps(_mm256_cvtepi32_ps(sums), by);
-    if constexpr (F::offset != 0)
-      products = _mm256_fnmadd_ps(_mm256_set1_ps(F::offset), _mm256_loadu_ps(activations), products);
-    total[t] = _mm256_fmadd_ps(products, scale, total[t]);
-    if constexpr (F::minimum) total[t] = _mm256_fmadd_ps(minimum, _mm256_loadu_ps(activations), total[t]);
-  };
+  const auto scales = I::template scales<F, T>(reinterpret_cast<const typename F::Block*>(from));
   __m256i half[T], quarter[T];
   unroll<4>(HEARTH_UNROLL(p) {
     const Pair codes = pair_of_group<F>(from, p);
@@ -54,15 +55,15 @@ template <class I, class F, int T>
       const __m256 by = _mm256_loadu_ps(in.scales(token + t) + group * 8);
       if constexpr (F::group == 16) {  // groups 0 to 3 and 8 to 11, then the others
         constexpr int side = p == 1 ? 0x20 : 0x31;
-        add(t, sums, p == 1 ? _mm256_unpacklo_ps(by, by) : _mm256_unpackhi_ps(by, by),
-            _mm256_permute2f128_ps(scales.scale[0], scales.scale[1], side),
-            _mm256_permute2f128_ps(scales.minimum[0], scales.minimum[1], side),
-            in.sums<16>(token + t) + group * 16 + p / 2 * 8);
+        add_scaled<F>(total[t], sums, p == 1 ? _mm256_unpacklo_ps(by, by) : _mm256_unpackhi_ps(by, by),
+                      _mm256_permute2f128_ps(scales.scale[0], scales.scale[1], side),
+                      _mm256_permute2f128_ps(scales.minimum[0], scales.minimum[1], side),
+                      _mm256_loadu_ps(in.sums<16>(token + t) + group * 16 + p / 2 * 8));
       } else if constexpr (p == 1) {
         half[t] = sums;
       } else {
-        add(t, I::template join<16 * largest>(half[t], sums), by, scales.scale[0], scales.minimum[0],
-            in.sums<32>(token + t) + group * 8);
+        add_scaled<F>(total[t], I::template join<16 * largest>(half[t], sums), by, scales.scale[0], scales.minimum[0],
+                      _mm256_loadu_ps(in.sums<32>(token + t) + group * 8));
       }
     });
   });
@@ -108,44 +109,49 @@ template <class I, class F, int T>
   });
 }
 
-// What is left of a row after its last whole group: blocks of 32, two by two.
+// What is left of four rows after their last whole group: two blocks of each at a time, which share a vector's eight
+// scales as a group's blocks do. A row's sum is one lane.
 template <class I, class F, int T>
-[[gnu::always_inline]] inline void add_rest(const std::byte* row, std::size_t first, std::size_t columns,
-                                            const Int8Rows& in, std::size_t token, __m256 (&total)[T]) {
-  const auto* const blocks = reinterpret_cast<const typename F::Block*>(row);
-  const auto constant = [](const typename F::Block& block, float scale) {
-    if constexpr (F::minimum) return Avx2::half_to_float(block.minimum);
-    return -static_cast<float>(F::offset) * scale;
+[[gnu::always_inline]] inline void add_rests(const std::byte* const (&rows)[4], std::size_t first, std::size_t columns,
+                                             const Int8Rows& in, std::size_t token, __m128 (&sums)[T]) {
+  using Block = typename F::Block;
+  constexpr int largest = F::most * 127;
+  const auto both = [](const float* low, const float* high) {
+    return _mm256_set_m128(_mm_broadcast_ss(high), _mm_broadcast_ss(low));
   };
-  const auto load_two = [](const float* p) {
-    return _mm_castsi128_ps(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(p)));
-  };
-  std::size_t group = first / 32;
-  for (; group + 2 <= columns / 32; group += 2) {
-    const auto &a = blocks[group], &b = blocks[group + 1];
-    const Pair codes = F::pair(a, b);
-    const __m128 scale = _mm_setr_ps(F::scale(a), F::scale(b), 0, 0);
-    const __m128 added = _mm_setr_ps(constant(a, F::scale(a)), constant(b, F::scale(b)), 0, 0);
+  __m256 total[T];
+  unroll<T>(HEARTH_UNROLL(t) { total[t] = _mm256_setzero_ps(); });
+  for (std::size_t group = first / 32; group < columns / 32; group += 2) {
+    // One without a neighbour is both, of 16 columns each.
+    const std::size_t next = group + 1 < columns / 32 ? group + 1 : group;
+    const auto at = [&](int row, std::size_t block) -> const Block& {
+      return reinterpret_cast<const Block*>(rows[row])[block];
+    };
+    __m256i dots[4][T];
+    unroll<4>(HEARTH_UNROLL(row) {
+      const auto each = [&](auto dot) __attribute__((always_inline)) {
+        unroll<T>(HEARTH_UNROLL(t) { dots[row][t] = dot(in.values(token + t) + group * 32); });
+      };
+      if (next == group) {
+        const __m256i codes = F::codes(rows[row], group);
+        each([=](const std::int8_t* x) { return I::template dot<F>(codes, x); });
+      } else {
+        const Pair codes = F::pair(at(row, group), at(row, next));
+        each([=](const std::int8_t* x) { return I::template dot<F>(codes.first, codes.second, x); });
+      }
+    });
+    const auto scales = F::scales_of([&](int i) -> const Block& { return at(i % 4, i < 4 ? group : next); });
     unroll<T>(HEARTH_UNROLL(t) {
-      const __m256i sums = I::template dot<F>(codes.first, codes.second, in.values(token + t) + group * 32);
-      const __m128 by = _mm_mul_ps(scale, load_two(in.scales(token + t) + group));
-      const __m256 spread =
-          _mm256_permutevar8x32_ps(_mm256_castps128_ps256(by), _mm256_setr_epi32(0, 0, 0, 0, 1, 1, 1, 1));
-      total[t] = _mm256_fmadd_ps(_mm256_cvtepi32_ps(sums), spread, total[t]);
-      if constexpr (F::minimum || F::offset != 0)
-        total[t] = _mm256_add_ps(total[t],
-                                 _mm256_zextps128_ps256(_mm_mul_ps(added, load_two(in.sums<32>(token + t) + group))));
+      const float* const by = in.scales(token + t);
+      const float* const activations = in.sums<32>(token + t);  // zero past the last
+      const __m256i sum = I::template join<16 * largest>(I::template join<8 * largest>(dots[0][t], dots[1][t]),
+                                                         I::template join<8 * largest>(dots[2][t], dots[3][t]));
+      add_scaled<F>(total[t], sum, both(by + group, by + next), scales.scale[0], scales.minimum[0],
+                    both(activations + group, activations + group + 1));
     });
   }
-  if (group == columns / 32) return;
-  const __m256i codes = F::codes(row, group);
-  const float scale = F::scale(blocks[group]), added = constant(blocks[group], scale);
-  unroll<T>(HEARTH_UNROLL(t) {
-    const __m256 sums = _mm256_cvtepi32_ps(I::template dot<F>(codes, in.values(token + t) + group * 32));
-    total[t] = _mm256_fmadd_ps(sums, _mm256_set1_ps(scale * in.scales(token + t)[group]), total[t]);
-    if constexpr (F::minimum || F::offset != 0)
-      total[t] = _mm256_add_ps(total[t], _mm256_zextps128_ps256(_mm_set_ss(added * in.sums<32>(token + t)[group])));
-  });
+  unroll<T>(
+      HEARTH_UNROLL(t) { sums[t] = _mm_add_ps(_mm256_castps256_ps128(total[t]), _mm256_extractf128_ps(total[t], 1)); });
 }
 
 // Some rows times T tokens; each product's sums are left in the lanes of a vector.
@@ -153,11 +159,20 @@ template <class I, class F, int T>
 [[gnu::noinline]] void bytes_rows(const std::byte* row, std::size_t row_bytes, std::size_t rows, std::size_t columns,
                                   const Int8Rows& rows_of_tokens, std::size_t token, const Partial<I>& to) {
   constexpr std::size_t packed_group = group_columns / F::Block::weights * sizeof(typename F::Block);
+  static constexpr std::int32_t only[4][4] = {{-1, 0, 0, 0}, {0, -1, 0, 0}, {0, 0, -1, 0}, {0, 0, 0, -1}};
   const Int8Rows in = rows_of_tokens;  // nothing that is written can be it
   const std::size_t groups = columns / group_columns;
+  __m128 rests[T];
+  unroll<T>(HEARTH_UNROLL(t) { rests[t] = _mm_setzero_ps(); });
   for (std::size_t i = 0; i < rows; ++i, row += row_bytes) {
+    if constexpr (F::Block::weights == 32)
+      if (i % 4 == 0 && groups * group_columns < columns) {
+        const auto at = [&](std::size_t k) { return i + k < rows ? row + k * row_bytes : row; };
+        add_rests<I, F, T>({at(0), at(1), at(2), at(3)}, groups * group_columns, columns, in, token, rests);
+      }
+    const __m128 mine = _mm_castsi128_ps(load16(only[i % 4]));
     __m256 total[T];
-    unroll<T>(HEARTH_UNROLL(t) { total[t] = _mm256_setzero_ps(); });
+    unroll<T>(HEARTH_UNROLL(t) { total[t] = _mm256_zextps128_ps256(_mm_and_ps(rests[t], mine)); });
     for (std::size_t group = 0; group < groups; ++group) {
       const std::byte* const from = row + group * packed_group;
       for (std::size_t line = 0; line < packed_group; line += 64) fetch_ahead(from + line);
@@ -166,8 +181,6 @@ template <class I, class F, int T>
       else
         add_group<I, F, T>(from, in, token, group, total);
     }
-    if constexpr (F::Block::weights == 32)
-      if (groups * group_columns < columns) add_rest<I, F, T>(row, groups * group_columns, columns, in, token, total);
     unroll<T>(HEARTH_UNROLL(t) { _mm256_storeu_ps(to.at(token + t, i), total[t]); });
   }
 }

@@ -87,6 +87,11 @@ struct Blocks32 {
   static constexpr bool is_signed = Signed;
   static const Block* at(const std::byte* row, std::size_t step) { return reinterpret_cast<const Block*>(row) + step; }
   static float scale(const Block& block) { return Avx2::half_to_float(block.scale); }
+  template <class Blocks>
+  static Scales<1> scales_of(const Blocks& block) {  // block(i): any eight
+    const EightScales eight = eight_scales(block);
+    return {{eight.scale}, {eight.minimum}};
+  }
   static Scales<1> scales(const Block* blocks) {
     const EightScales eight = eight_scales(blocks);
     return {{eight.scale}, {eight.minimum}};
@@ -160,9 +165,13 @@ struct Mxfp4 {
   static constexpr int offset = 12, most = 24;
   static constexpr bool minimum = false, is_signed = false;
   static float scale(const Block& block) { return tensor::half_scale(block); }
-  static Scales<1> scales(const Block* blocks) {  // half_scale of eight
+  static Scales<1> scales(const Block* blocks) {
+    return scales_of([=](int i) -> const Block& { return blocks[i]; });
+  }
+  template <class Blocks>
+  static Scales<1> scales_of(const Blocks& block) {  // half_scale of eight
     std::uint64_t bytes = 0;
-    for (int i = 0; i < 8; ++i) bytes |= std::uint64_t{blocks[i].exponent} << 8 * i;
+    for (int i = 0; i < 8; ++i) bytes |= std::uint64_t{block(i).exponent} << 8 * i;
     const __m256i exponents = _mm256_cvtepu8_epi32(_mm_cvtsi64_si128(static_cast<long long>(bytes)));
     const __m256i one = _mm256_set1_epi32(1), small = _mm256_sllv_epi32(_mm256_set1_epi32(0x00200000), exponents);
     const __m256i bits = _mm256_blendv_epi8(small, _mm256_slli_epi32(_mm256_sub_epi32(exponents, one), 23),

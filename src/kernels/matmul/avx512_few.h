@@ -8,24 +8,6 @@
 namespace hearth::kernels {
 namespace {
 
-struct VnniProduct : Avx2Product {
-  template <class F>
-  static Bytes dot(Bytes codes, const std::int8_t* x) {
-    return add_dot<F>(_mm256_setzero_si256(), codes, x);
-  }
-  template <class F>
-  static Bytes dot(Bytes first, Bytes second, const std::int8_t* x) {
-    return add_dot<F>(dot<F>(first, x), second, x + 32);
-  }
-
- private:
-  template <class F>
-  static Bytes add_dot(Bytes sums, Bytes codes, const std::int8_t* x) {
-    static_assert(!F::is_signed);
-    return _mm256_dpbusd_epi32(sums, codes, load32(x));
-  }
-};
-
 // Where the scales of eight blocks of 32 are, and their minimums: as words of two times 64 bytes, four blocks apart, or
 // two blocks apart where four do not fit.
 template <class Block>
@@ -67,6 +49,35 @@ EightScales permuted_scales(const Block* blocks) {
   return {_mm256_cvtph_ps(scales), _mm256_cvtph_ps(minimums)};
 }
 
+struct VnniProduct : Avx2Product {
+  // One permutation finds all, which pays where memory is waited for; with several tokens it costs more than it spares:
+  // while a vector of 512 bits is on its way, one of the three ports rests.
+  template <class F, int tokens>
+  static auto scales(const typename F::Block* blocks) {
+    if constexpr (tokens == 1 && F::Block::weights == 32 && requires { blocks->scale; }) {
+      const EightScales eight = permuted_scales(blocks);
+      return Scales<1>{{eight.scale}, {eight.minimum}};
+    } else {
+      return F::scales(blocks);
+    }
+  }
+  template <class F>
+  static Bytes dot(Bytes codes, const std::int8_t* x) {
+    return add_dot<F>(_mm256_setzero_si256(), codes, x);
+  }
+  template <class F>
+  static Bytes dot(Bytes first, Bytes second, const std::int8_t* x) {
+    return add_dot<F>(dot<F>(first, x), second, x + 32);
+  }
+
+ private:
+  template <class F>
+  static Bytes add_dot(Bytes sums, Bytes codes, const std::int8_t* x) {
+    static_assert(!F::is_signed);
+    return _mm256_dpbusd_epi32(sums, codes, load32(x));
+  }
+};
+
 // Formats whose codes AVX2 takes as signed bytes: 128 more.
 struct UnsignedQ8_0 : Blocks32<tensor::Q8_0, 128, 255> {
   static __m256i unsign(__m256i codes) { return _mm256_xor_si256(codes, _mm256_set1_epi8(-128)); }
@@ -94,6 +105,7 @@ struct UnsignedIq4_xs : Blocks256<tensor::Iq4_xs, 32, 128, 255, false> {
   }
 };
 
+// A format as AVX-512 reads it.
 template <class F>
 struct Unsigned {
   using Type = F;
@@ -109,20 +121,6 @@ struct Unsigned<Iq4_nl> {
 template <>
 struct Unsigned<Iq4_xs> {
   using Type = UnsignedIq4_xs;
-};
-
-// A format as AVX-512 reads it.
-template <class F>
-struct Wide : Unsigned<F>::Type {
-  using Base = typename Unsigned<F>::Type;
-  static auto scales(const typename F::Block* blocks) {
-    if constexpr (requires { blocks->scale; } && F::Block::weights == 32) {
-      const EightScales eight = permuted_scales(blocks);
-      return Scales<1>{{eight.scale}, {eight.minimum}};
-    } else {
-      return Base::scales(blocks);
-    }
-  }
 };
 
 }  // namespace
