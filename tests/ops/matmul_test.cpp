@@ -136,9 +136,10 @@ TEST(Matmul, FloatRowsOfAnyLength) {
 }
 
 // Words of 13 and 12 bits; floats where all depends on it, a row is no multiple of 16 long, or the result is measured.
-TEST(Matmul, LongPromptsOfHalvesAreWordsWithAvx2) {
+TEST(Matmul, LongPromptsOfHalvesAreWordsWithoutAvx512) {
   tests::on_every_level([] {
-    if (std::string_view(kernels::active().name) != "avx2") return;
+    const std::string_view level = kernels::active().name;
+    if (level != "avx2" && level != "avx_vnni") return;
     ThreadPool pool(1);
     std::mt19937 random(9);
     for (const Type type : {Type::f16, Type::bf16})
@@ -170,7 +171,7 @@ TEST(Matmul, NotANumberStaysOne) {
   tests::on_every_level([] {
     ThreadPool pool(1);
     std::mt19937 random(11);
-    for (const Type type : {Type::f16, Type::bf16})
+    for (const Type type : {Type::f16, Type::bf16, Type::q4_0, Type::q6_k, Type::q8_0})
       for (const std::size_t tokens : {3, 12, 70})
         for (const std::size_t column : {0, 100, 300}) {
           const Weights weights(type, 19, 512, random);
@@ -178,7 +179,8 @@ TEST(Matmul, NotANumberStaysOne) {
           x[(tokens - 2) * 512 + column] = std::numeric_limits<float>::quiet_NaN();
           ops::matmul(pool, {x.data(), tokens, 512}, weights.matrix, {y.data(), tokens, 19});
           for (std::size_t i = 0; i < y.size(); ++i)
-            ASSERT_EQ(std::isnan(y[i]), i / 19 == tokens - 2) << i << " of " << tokens << " tokens";
+            ASSERT_EQ(std::isnan(y[i]), i / 19 == tokens - 2)
+                << tensor::info(type).name << ": " << i << " of " << tokens << " tokens";
         }
   });
 }

@@ -217,24 +217,27 @@ inline void pack_bytes_group(const float* x, const Int8Rows& rows, std::size_t t
   rows.scales(token)[group] = rounded.scale;
 }
 
-// The largest magnitudes of four times 32 numbers.
+// The largest magnitudes of four times 32 numbers, ordered as Scale orders them.
 inline __m128 four_magnitudes(const float* const (&x)[4]) {
+  const auto larger = [](__m256 a, __m256 b) {
+    return _mm256_castsi256_ps(_mm256_max_epi32(_mm256_castps_si256(a), _mm256_castps_si256(b)));
+  };
   __m256 largest[4];
   for (std::size_t t = 0; t < 4; ++t) {
     const auto at = [&](std::size_t i) { return Avx2::abs(_mm256_loadu_ps(x[t] + i)); };
-    largest[t] = Avx2::max(Avx2::max(at(0), at(8)), Avx2::max(at(16), at(24)));
+    largest[t] = larger(larger(at(0), at(8)), larger(at(16), at(24)));
   }
-  const auto both = [](__m256 a, __m256 b) { return Avx2::max(_mm256_unpacklo_ps(a, b), _mm256_unpackhi_ps(a, b)); };
+  const auto both = [&](__m256 a, __m256 b) { return larger(_mm256_unpacklo_ps(a, b), _mm256_unpackhi_ps(a, b)); };
   const __m256d a = _mm256_castps_pd(both(largest[0], largest[1])), b = _mm256_castps_pd(both(largest[2], largest[3]));
-  const __m256 all = Avx2::max(_mm256_castpd_ps(_mm256_unpacklo_pd(a, b)), _mm256_castpd_ps(_mm256_unpackhi_pd(a, b)));
-  return _mm_max_ps(_mm256_castps256_ps128(all), _mm256_extractf128_ps(all, 1));
+  const __m256 all = larger(_mm256_castpd_ps(_mm256_unpacklo_pd(a, b)), _mm256_castpd_ps(_mm256_unpackhi_pd(a, b)));
+  return _mm256_castps256_ps128(larger(all, _mm256_permute2f128_ps(all, all, 1)));
 }
 
 // The same 32 columns of four tokens, each as RoundedGroup has them.
 template <bool mixed = false>
 void round_four(const float* const (&x)[4], __m128 magnitudes, ByteQuads::Group& to) {
   const __m128 most = _mm_set1_ps(127);
-  const __m128 above = _mm_cmpgt_ps(magnitudes, _mm_set1_ps(1e-30f));
+  const __m128 above = _mm_cmpnle_ps(magnitudes, _mm_set1_ps(1e-30f));  // NaN is
   const __m128 scales = _mm_and_ps(above, _mm_div_ps(magnitudes, most));
   alignas(16) float inverses[4];
   _mm_store_ps(inverses, _mm_and_ps(above, _mm_div_ps(most, magnitudes)));

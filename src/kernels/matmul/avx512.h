@@ -63,13 +63,14 @@ struct TileRows {
 // 64 columns, or the last 32, to codes. `x`: the first of them.
 inline void pack_part(const float* x, std::size_t first, std::size_t columns, const TileRows& rows, std::size_t token) {
   const std::size_t count = columns - first < 64 ? 2 : 4;
-  __m512 v[4], largest = _mm512_setzero_ps();
+  __m512 v[4];
+  __m512i largest = _mm512_setzero_si512();  // magnitudes are ordered as integers are, NaN above all
   for (std::size_t i = 0; i < 4; ++i) {
     v[i] = i < count ? _mm512_loadu_ps(x + i * 16) : _mm512_setzero_ps();
-    largest = _mm512_max_ps(largest, _mm512_abs_ps(v[i]));
+    largest = _mm512_max_epi32(largest, _mm512_castps_si512(_mm512_abs_ps(v[i])));
   }
-  const float most = _mm512_reduce_max_ps(largest);
-  const bool zero = !(most > 1e-30f);
+  const float most = _mm_cvtss_f32(_mm_castsi128_ps(_mm_cvtsi32_si128(_mm512_reduce_max_epi32(largest))));
+  const bool zero = most <= 1e-30f;
   const float most_code = rows.pairs ? 127 * 128 : 127;
   const __m512 inverse = _mm512_set1_ps(zero ? 0 : most_code / most);
   const float scale = zero ? 0 : most / most_code;
