@@ -37,9 +37,10 @@ def log(text):
 
 
 def level_here(level):
-    """`native` on a machine without AVX-512 is `avx2`: one build serves both."""
-    if level == "native" and " avx512f " not in pathlib.Path("/proc/cpuinfo").read_text():
-        return "avx2"
+    """`native` on a machine without AVX-512 is `avx_vnni` or `avx2`: one build serves both."""
+    info = pathlib.Path("/proc/cpuinfo").read_text()
+    if level == "native" and " avx512f " not in info:
+        return "avx_vnni" if " avx_vnni " in info else "avx2"
     return level
 
 
@@ -52,6 +53,8 @@ def cpu_flags(level):
     """CMake's switches: named one by one, because -march=native also takes AMX where it is denied."""
     flags = ["GGML_NATIVE=OFF", "GGML_AVX=ON", "GGML_AVX2=ON", "GGML_FMA=ON", "GGML_F16C=ON", "GGML_BMI2=ON"]
     info = pathlib.Path("/proc/cpuinfo").read_text()
+    if level == "avx_vnni":
+        flags += ["GGML_AVX_VNNI=ON"] + [f"CMAKE_{language}_FLAGS=-mavxvnni" for language in ("C", "CXX")]
     if level == "native":
         for word, switch in (("avx512f", "GGML_AVX512"), ("avx512vbmi", "GGML_AVX512_VBMI"),
                              ("avx512_vnni", "GGML_AVX512_VNNI"), ("avx512_bf16", "GGML_AVX512_BF16")):
@@ -280,7 +283,7 @@ def main():
     parser.add_argument("--only", default=",".join(PEERS), help="peers, by name")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
-    parser.add_argument("--cpu", default="native,avx2", help="levels: native, avx2")
+    parser.add_argument("--cpu", default="native,avx2", help="levels: native, avx_vnni, avx2")
     parser.add_argument("--formats", default=",".join(FORMATS))
     parser.add_argument("--keep", action="store_true", help="leave the random models where they are")
     parser.add_argument("--out", type=pathlib.Path, help="default: bench/speed/PROCESSOR.md")
@@ -309,8 +312,9 @@ def main():
         lines = [HEADER.format(rounds=options.rounds, cpu=cpu, threads=options.threads, date=time.strftime("%Y-%m-%d"),
                                note=f" {options.note}" if options.note else "")]
         for level in levels:
-            title = "AVX2" if level == "avx2" else "AVX-512 and AMX" if " amx_tile" in of_processor("flags") else "AVX-512"
-            lines += [f"## {title}" + ("" if "native" in levels else " (all that this processor has)"), "", *table(speeds[level], names), ""]
+            native = "AVX-512 and AMX" if " amx_tile" in of_processor("flags") else "AVX-512"
+            title = {"avx2": "AVX2", "avx_vnni": "AVX-VNNI"}.get(level, native)
+            lines += [f"## {title}" + (" (all that this processor has)" if level == level_here("native") != "native" else ""), "", *table(speeds[level], names), ""]
         lines += ["## Memory and start", "", *memory_table(memory, names), ""]
         partial = out.with_suffix(".part")
         partial.write_text("\n".join(lines))
@@ -318,7 +322,7 @@ def main():
 
     for name, model, tests in models:
         for level in levels:
-            os.environ["HEARTH_CPU"] = "avx2"
+            os.environ["HEARTH_CPU"] = level
             if level == "native":
                 del os.environ["HEARTH_CPU"]
             programs = {"ours": (rate_of_ours, options.hearth, [[]])}

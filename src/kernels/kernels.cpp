@@ -15,7 +15,7 @@ extern const MatmulKernels generic_matmul;
 extern const VectorKernels generic_vector;
 #if defined(__x86_64__)
 extern const EncodeKernels avx2_encode, avx512_encode;
-extern const MatmulKernels avx2_matmul, avx512_matmul, avx512_bf16_matmul, amx_matmul;
+extern const MatmulKernels avx2_matmul, avx_vnni_matmul, avx512_matmul, avx512_bf16_matmul, amx_matmul;
 extern const VectorKernels avx2_vector, avx512_vector;
 #endif
 
@@ -27,10 +27,12 @@ std::vector<const Table*> find_available() {
   static const Table amx{"amx", &amx_matmul, &avx512_vector, &avx512_encode},
       avx512_bf16{"avx512_bf16", &avx512_bf16_matmul, &avx512_vector, &avx512_encode},
       avx512{"avx512", &avx512_matmul, &avx512_vector, &avx512_encode},
+      avx_vnni{"avx_vnni", &avx_vnni_matmul, &avx2_vector, &avx2_encode},
       avx2{"avx2", &avx2_matmul, &avx2_vector, &avx2_encode};
   if (cpu_features().amx) tables.push_back(&amx);
   if (cpu_features().avx512_bf16) tables.push_back(&avx512_bf16);
   if (cpu_features().avx512) tables.push_back(&avx512);
+  if (cpu_features().avx_vnni) tables.push_back(&avx_vnni);
   if (cpu_features().avx2) tables.push_back(&avx2);
 #endif
   static const Table generic{"generic", &generic_matmul, &generic_vector, &generic_encode};

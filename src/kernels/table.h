@@ -8,7 +8,7 @@ struct MatmulKernels;
 struct VectorKernels;
 
 struct Table {
-  const char* name;  // "generic", "avx2", "avx512"
+  const char* name;  // "generic", "avx2", "avx512" and so on
   const MatmulKernels* matmul;
   const VectorKernels* vectors;
   const EncodeKernels* encoders;

@@ -25,12 +25,12 @@ void pack(Form, const Activations& input, std::size_t begin, std::size_t end, st
 }
 
 std::size_t scratch_bytes(Type, std::size_t, std::size_t) {
-  return few_scratch_bytes<VnniProduct>;
+  return few_scratch_bytes<Avx512FewProduct>;
 }
 
 void multiply(const ProductPiece& piece) {
   with_format(piece.type, [&]<class F>() {
-    if constexpr (!is_float<F>) few_bytes<VnniProduct, typename Unsigned<F>::Type>(piece);
+    if constexpr (!is_float<F>) few_bytes<Avx512FewProduct, typename Unsigned<F>::Type>(piece);
   });
 }
 

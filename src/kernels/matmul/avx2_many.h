@@ -299,11 +299,12 @@ constexpr int steps_that_fit = F::most <= 15   ? 8
                                : F::most <= 31 ? 4
                                                : 2;
 
-// Words [columns / 2][2 panels][8 rows][2 columns], scales [256 columns][2 panels][8 rows].
-struct WordPanels {
-  static constexpr std::size_t chunk = 2048, groups = chunk / group_columns;
-  static constexpr float most = 4096;
-  alignas(64) std::int16_t words[chunk / 2][panels][panel_rows * 2];
+// Brings a format's groups to one scale for each row and 256 columns: words of up to `Most` in magnitude, of which
+// `cut` bits will be cut off.
+template <int Most, std::size_t chunk, int cut = 0>
+struct OneScale {
+  static constexpr float most = Most;
+  static constexpr std::size_t groups = chunk / group_columns;
   alignas(64) float scales[groups][panels][panel_rows];
   alignas(64) float group_scales[chunk / 16 + 8], group_minimums[chunk / 16 + 8];
   alignas(64) std::int16_t factors[panel_rows][chunk / 16], constants[panel_rows][chunk / 16];
@@ -360,6 +361,35 @@ struct WordPanels {
     return _mm256_add_epi16(product, _mm256_set1_epi16(constants[row][group]));
   }
 
+  // The factors, constants and scales of a panel's row `i`.
+  template <class F>
+  void rescale_row(const Source& from, std::size_t panel, std::size_t i) {
+    constexpr std::size_t a_group = group_columns / F::group;
+    expand<F>(reinterpret_cast<const typename F::Block*>(from.at(panel * panel_rows + i)),
+              from.columns / F::Block::weights, group_scales, group_minimums);
+    for (std::size_t group = 0; group * group_columns < from.columns; ++group) {
+      const std::size_t first = group * a_group, left = from.columns / F::group - first;
+      scales[group][panel][i] =
+          (1 << cut) * rescale<F>(group_scales + first, group_minimums + first, left < a_group ? left : a_group,
+                                  factors[i] + first, constants[i] + first);
+    }
+  }
+
+  // 32 columns of that row, 16 and 16.
+  template <class F>
+  Pair words_of(const Source& from, std::size_t panel, std::size_t i, std::size_t step) const {
+    const __m256i codes = F::codes(from.at(panel * panel_rows + i), step);
+    return {words_of<F>(_mm256_castsi256_si128(codes), i, step * 32 / F::group),
+            words_of<F>(_mm256_extracti128_si256(codes, 1), i, (step * 32 + 16) / F::group)};
+  }
+};
+
+// Words [columns / 2][2 panels][8 rows][2 columns], scales [256 columns][2 panels][8 rows].
+constexpr std::size_t word_chunk = 2048;
+struct WordPanels : OneScale<4096, word_chunk> {
+  static constexpr std::size_t chunk = word_chunk;
+  alignas(64) std::int16_t words[chunk / 2][panels][panel_rows * 2];
+
   template <class F>
   void unpack(const Source& from) {
     if constexpr (is_float<F>)
@@ -403,24 +433,14 @@ struct WordPanels {
 
   template <class F>
   void unpack_codes(const Source& from) {
-    constexpr std::size_t a_group = group_columns / F::group;
     for (std::size_t panel = 0; panel * panel_rows < from.rows; ++panel) {
-      for (std::size_t i = 0; i < panel_rows; ++i) {
-        expand<F>(reinterpret_cast<const typename F::Block*>(from.at(panel * panel_rows + i)),
-                  from.columns / F::Block::weights, group_scales, group_minimums);
-        for (std::size_t group = 0; group * group_columns < from.columns; ++group) {
-          const std::size_t first = group * a_group, left = from.columns / F::group - first;
-          scales[group][panel][i] =
-              rescale<F>(group_scales + first, group_minimums + first, left < a_group ? left : a_group,
-                         factors[i] + first, constants[i] + first);
-        }
-      }
+      for (std::size_t i = 0; i < panel_rows; ++i) rescale_row<F>(from, panel, i);
       for (std::size_t step = 0; step < from.columns / 32; ++step) {
         __m256i low[panel_rows], high[panel_rows];
         for (std::size_t i = 0; i < panel_rows; ++i) {
-          const __m256i codes = F::codes(from.at(panel * panel_rows + i), step);
-          low[i] = words_of<F>(_mm256_castsi256_si128(codes), i, step * 32 / F::group);
-          high[i] = words_of<F>(_mm256_extracti128_si256(codes, 1), i, (step * 32 + 16) / F::group);
+          const Pair row = words_of<F>(from, panel, i, step);
+          low[i] = row.first;
+          high[i] = row.second;
         }
         transpose(low, words[step * 16][panel], sizeof words[0]);
         transpose(high, words[step * 16 + 8][panel], sizeof words[0]);

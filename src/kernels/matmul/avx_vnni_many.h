@@ -1,0 +1,130 @@
+// Products with many tokens on processors with VNNI but vectors of 256 bits: panels of 16 rows become bytes on one
+// scale for each row and 256 columns, and meet six tokens at a time, whose activations have one for 64.
+#pragma once
+
+#include "kernels/matmul/avx2_many.h"
+#include "kernels/matmul/vnni.h"
+
+namespace hearth::kernels {
+namespace {
+
+// Activations: each token a record of bytes, then for each 64 columns a scale and -128 times the bytes' sum, where sums
+// begin, since weights are 128 more than they should be.
+struct ByteRows {
+  static constexpr std::size_t part = 64;
+  struct Part {
+    float scale;
+    std::int32_t start;
+  };
+  std::byte* base;
+  std::size_t parts_at, record;
+
+  ByteRows(const std::byte* packed, std::size_t columns)
+      : base(const_cast<std::byte*>(packed)), parts_at(round_up(columns, part)) {
+    record = round_up(parts_at + parts_at / part * sizeof(Part), 64);
+    if (record % 128 == 0) record += 64;  // rows should not meet in the same sets of a cache
+  }
+  std::int8_t* values(std::size_t token) const { return reinterpret_cast<std::int8_t*>(base + token * record); }
+  Part* parts(std::size_t token) const { return reinterpret_cast<Part*>(base + token * record + parts_at); }
+};
+
+inline void pack_byte_row(const float* x, std::size_t columns, const ByteRows& rows, std::size_t token) {
+  for (std::size_t first = 0; first < columns; first += ByteRows::part) {
+    const std::size_t count = columns - first < ByteRows::part ? columns - first : ByteRows::part;
+    const Scale by(x + first, count, 127);
+    const __m256 inverse = _mm256_set1_ps(by.inverse);
+    const __m256i low = round_bytes(x + first, inverse);
+    const __m256i high = count > 32 ? round_bytes(x + first + 32, inverse) : _mm256_setzero_si256();
+    auto* const to = reinterpret_cast<__m256i*>(rows.values(token) + first);
+    _mm256_storeu_si256(to, low);
+    _mm256_storeu_si256(to + 1, high);
+    __m256i sum = _mm256_add_epi32(sums_of_fours(low), sums_of_fours(high));
+    sum = _mm256_hadd_epi32(sum, sum);
+    sum = _mm256_hadd_epi32(sum, sum);
+    const int all = _mm256_extract_epi32(sum, 0) + _mm256_extract_epi32(sum, 4);
+    rows.parts(token)[first / ByteRows::part] = {by.scale, -128 * all};
+  }
+}
+
+// Bytes [columns / 4][2 panels][8 rows][4 columns]: 128 more than the weight in its row's unit.
+constexpr std::size_t dot_chunk = 1024;
+constexpr int dot_cut = 5;
+struct DotPanels : OneScale<127 << dot_cut, dot_chunk, dot_cut> {
+  static constexpr std::size_t chunk = dot_chunk;
+  alignas(64) std::uint8_t codes[chunk / 4 + 8][panels][panel_step];
+
+  template <class F>
+  void unpack(const Source& from) {
+    const auto byte = [](__m256i words) {
+      return _mm256_srai_epi16(_mm256_add_epi16(words, _mm256_set1_epi16(1 << (dot_cut - 1))), dot_cut);
+    };
+    const std::size_t steps = from.columns / 32;
+    for (std::size_t panel = 0; panel * panel_rows < from.rows; ++panel) {
+      for (std::size_t i = 0; i < panel_rows; ++i) rescale_row<F>(from, panel, i);
+      for (std::size_t step = 0; step < steps; ++step) {
+        __m256i v[panel_rows];
+        for (std::size_t i = 0; i < panel_rows; ++i) {
+          const Pair row = words_of<F>(from, panel, i, step);
+          const __m256i bytes = _mm256_permute4x64_epi64(_mm256_packs_epi16(byte(row.first), byte(row.second)), 0xd8);
+          v[i] = _mm256_xor_si256(bytes, _mm256_set1_epi8(-128));
+        }
+        transpose(v, codes[step * 8][panel], sizeof codes[0]);
+      }
+      // What fills up 64 columns meets zeros.
+      for (std::size_t i = 0; steps % 2 == 1 && i < 8; ++i)
+        _mm256_store_si256(reinterpret_cast<__m256i*>(codes[steps * 8 + i][panel]), _mm256_setzero_si256());
+    }
+  }
+};
+
+template <int T>
+struct DotTile {
+  [[gnu::noinline]] static void run(std::size_t token, const ProductPiece& piece, const Source& from,
+                                    const DotPanels& weights) {
+    const ByteRows in(piece.input->packed[static_cast<std::size_t>(Form::int8_tiles)], piece.input->columns);
+    fetch_output(piece, token, T, from.row);
+    const std::size_t record = in.record;
+    const std::int8_t* x = in.values(token) + from.first;
+    const std::byte* part = reinterpret_cast<const std::byte*>(in.parts(token) + from.first / ByteRows::part);
+    const std::uint8_t(*w)[panels][panel_step] = weights.codes;
+    __m256 totals[T][panels];
+    unroll<T>(HEARTH_UNROLL(t) { totals[t][0] = totals[t][1] = _mm256_setzero_ps(); });
+    for (std::size_t group = 0; group * group_columns < from.columns; ++group) {
+      const std::size_t left = from.columns - group * group_columns;
+      const std::size_t count = round_up(left < group_columns ? left : group_columns, ByteRows::part) / ByteRows::part;
+      __m256 sums[T][panels];
+      unroll<T>(HEARTH_UNROLL(t) { sums[t][0] = sums[t][1] = _mm256_setzero_ps(); });
+      for (std::size_t k = 0; k < count; ++k, part += sizeof(ByteRows::Part)) {
+        __m256i dots[T][panels];
+        unroll<T>(HEARTH_UNROLL(t) {
+          const auto* const at = reinterpret_cast<const ByteRows::Part*>(part + t * record);
+          dots[t][0] = dots[t][1] = _mm256_set1_epi32(at->start);
+        });
+        for (const auto* const end = w + ByteRows::part / 4; w != end; w += 4, x += 16)
+          unroll<4>(HEARTH_UNROLL(s) {
+            const __m256i wa = _mm256_load_si256(reinterpret_cast<const __m256i*>(w[s][0]));
+            const __m256i wb = _mm256_load_si256(reinterpret_cast<const __m256i*>(w[s][1]));
+            unroll<T>(HEARTH_UNROLL(t) {
+              const __m256i four = _mm256_set1_epi32(static_cast<int>(load_word(x + t * record + s * 4)));
+              dots[t][0] = dot_bytes(dots[t][0], wa, four);
+              dots[t][1] = dot_bytes(dots[t][1], wb, four);
+            });
+          });
+        unroll<T>(HEARTH_UNROLL(t) {
+          const auto* const at = reinterpret_cast<const ByteRows::Part*>(part + t * record);
+          const __m256 scale = _mm256_broadcast_ss(&at->scale);
+          unroll<panels>(
+              HEARTH_UNROLL(p) { sums[t][p] = _mm256_fmadd_ps(_mm256_cvtepi32_ps(dots[t][p]), scale, sums[t][p]); });
+        });
+      }
+      unroll<panels>(HEARTH_UNROLL(p) {
+        const __m256 scale = _mm256_load_ps(weights.scales[group][p]);
+        unroll<T>(HEARTH_UNROLL(t) { totals[t][p] = _mm256_fmadd_ps(sums[t][p], scale, totals[t][p]); });
+      });
+    }
+    write_tile<T>(piece, from, token, totals);
+  }
+};
+
+}  // namespace
+}  // namespace hearth::kernels
