@@ -111,7 +111,7 @@ HEARTH_API const char* hearth_version(void);
  * cpu_levels are those of this machine, best first. */
 HEARTH_API const char* hearth_build_info(void);
 
-/* The instruction sets this machine can run ("avx512", "avx2", "generic"), best first. Static text; NULL from the
+/* The instruction sets this machine can run ("avx2" and so on), best first. Static text; NULL from the
  * count on. */
 HEARTH_API size_t hearth_cpu_level_count(void);
 HEARTH_API const char* hearth_cpu_level_name(size_t index);

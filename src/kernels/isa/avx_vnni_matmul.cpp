@@ -14,12 +14,11 @@ using tensor::Type;
 
 constexpr int most_tokens = 6;  // of a tile
 
-// Bytes on one scale: of whole prompts, and of sequences side by side that are more than a few.
+// Bytes on one scale: of whole prompts, and of sequences side by side that are more than a few (some twenty, with
+// AVX2's bytes, before that pays in all formats; a token's result should not depend on how many there are).
 Form form(Type type, std::size_t tokens, std::size_t columns, Care care) {
   const Form others = avx2_matmul.form(type, tokens, columns, care);
-  if (others == Form::f32 || care != Care::nobody) return others;
-  const bool halves = type == Type::f16 || type == Type::bf16;
-  if (halves) return others;
+  if (care != Care::nobody || type == Type::f32 || type == Type::f16 || type == Type::bf16) return others;
   return tokens <= few_tokens ? Form::int8 : Form::int8_tiles;
 }
 

@@ -1,5 +1,5 @@
 // Products with a few tokens: each row of weights is read once, as it stands, and multiplied with all of them. I is how
-// bytes are multiplied: Avx2Product, or VnniProduct (avx512_few.h).
+// bytes are multiplied: Avx2Product, VnniProduct (vnni_few.h) or Avx512FewProduct.
 #pragma once
 
 #include "kernels/matmul/avx2_formats.h"
@@ -116,7 +116,7 @@ template <class I, class F, int T>
                                              const Int8Rows& in, std::size_t token, __m128 (&sums)[T]) {
   using Block = typename F::Block;
   constexpr int largest = F::most * 127;
-  const auto both = [](const float* low, const float* high) {
+  const auto one_each = [](const float* low, const float* high) {
     return _mm256_set_m128(_mm_broadcast_ss(high), _mm_broadcast_ss(low));
   };
   __m256 total[T];
@@ -146,8 +146,8 @@ template <class I, class F, int T>
       const float* const activations = in.sums<32>(token + t);  // zero past the last
       const __m256i sum = I::template join<16 * largest>(I::template join<8 * largest>(dots[0][t], dots[1][t]),
                                                          I::template join<8 * largest>(dots[2][t], dots[3][t]));
-      add_scaled<F>(total[t], sum, both(by + group, by + next), scales.scale[0], scales.minimum[0],
-                    both(activations + group, activations + group + 1));
+      add_scaled<F>(total[t], sum, one_each(by + group, by + next), scales.scale[0], scales.minimum[0],
+                    one_each(activations + group, activations + group + 1));
     });
   }
   unroll<T>(
@@ -159,7 +159,6 @@ template <class I, class F, int T>
 [[gnu::noinline]] void bytes_rows(const std::byte* row, std::size_t row_bytes, std::size_t rows, std::size_t columns,
                                   const Int8Rows& rows_of_tokens, std::size_t token, const Partial<I>& to) {
   constexpr std::size_t packed_group = group_columns / F::Block::weights * sizeof(typename F::Block);
-  static constexpr std::int32_t only[4][4] = {{-1, 0, 0, 0}, {0, -1, 0, 0}, {0, 0, -1, 0}, {0, 0, 0, -1}};
   const Int8Rows in = rows_of_tokens;  // nothing that is written can be it
   const std::size_t groups = columns / group_columns;
   __m128 rests[T];
@@ -170,9 +169,11 @@ template <class I, class F, int T>
         const auto at = [&](std::size_t k) { return i + k < rows ? row + k * row_bytes : row; };
         add_rests<I, F, T>({at(0), at(1), at(2), at(3)}, groups * group_columns, columns, in, token, rests);
       }
-    const __m128 mine = _mm_castsi128_ps(load16(only[i % 4]));
+    const __m128i mine = _mm_cvtsi32_si128(static_cast<int>(i % 4));
     __m256 total[T];
-    unroll<T>(HEARTH_UNROLL(t) { total[t] = _mm256_zextps128_ps256(_mm_and_ps(rests[t], mine)); });
+    unroll<T>(HEARTH_UNROLL(t) {
+      total[t] = _mm256_zextps128_ps256(_mm_move_ss(_mm_setzero_ps(), _mm_permutevar_ps(rests[t], mine)));
+    });
     for (std::size_t group = 0; group < groups; ++group) {
       const std::byte* const from = row + group * packed_group;
       for (std::size_t line = 0; line < packed_group; line += 64) fetch_ahead(from + line);

@@ -93,8 +93,7 @@ struct Blocks32 {
     return {{eight.scale}, {eight.minimum}};
   }
   static Scales<1> scales(const Block* blocks) {
-    const EightScales eight = eight_scales(blocks);
-    return {{eight.scale}, {eight.minimum}};
+    return scales_of([=](int i) -> const Block& { return blocks[i]; });
   }
 };
 

@@ -76,13 +76,13 @@ inline void pack_part(const float* x, std::size_t first, std::size_t columns, co
   const float scale = zero ? 0 : most / most_code;
   std::byte* const to = rows.base + token * rows.record;
   const auto put = [to](std::size_t at, auto value) { __builtin_memcpy(to + at, &value, sizeof value); };
-  int sums[4];
+  unsigned sums[4];  // infinity's wrap
   for (std::size_t i = 0; i < 4; ++i) {
     const __m512i codes = _mm512_cvtps_epi32(_mm512_mul_ps(v[i], inverse));
     const auto store = [=](std::size_t plane, __m512i bytes) {
       _mm_storeu_si128(reinterpret_cast<__m128i*>(to + plane + first + i * 16), _mm512_cvtsepi32_epi8(bytes));
     };
-    sums[i] = _mm512_reduce_add_epi32(codes);
+    sums[i] = static_cast<unsigned>(_mm512_reduce_add_epi32(codes));
     if (rows.pairs) {
       const __m512i high = _mm512_srai_epi32(_mm512_add_epi32(codes, _mm512_set1_epi32(64)), 7);
       store(0, high);
@@ -91,13 +91,14 @@ inline void pack_part(const float* x, std::size_t first, std::size_t columns, co
       store(0, codes);
       if (!rows.fine) continue;
     }
-    put(rows.counts16_at + first / 4 + i * 4, sums[i]);
-    put(rows.products16_at + first / 4 + i * 4, scale * static_cast<float>(sums[i]));
+    put(rows.counts16_at + first / 4 + i * 4, static_cast<int>(sums[i]));
+    put(rows.products16_at + first / 4 + i * 4, scale * static_cast<float>(static_cast<int>(sums[i])));
   }
   put(rows.scales_at + first / 16, scale);
-  put(rows.scales_at + rows.starts_after + first / 16, -128 * (sums[0] + sums[1] + sums[2] + sums[3]));
+  put(rows.scales_at + rows.starts_after + first / 16,
+      static_cast<int>(-128U * (sums[0] + sums[1] + sums[2] + sums[3])));
   for (std::size_t half = 0; half < 2; ++half) {
-    const int sum = sums[half * 2] + sums[half * 2 + 1];
+    const int sum = static_cast<int>(sums[half * 2] + sums[half * 2 + 1]);
     put(rows.counts_at + first / 8 + half * 4, sum);
     put(rows.products_at + first / 8 + half * 4, scale * static_cast<float>(sum));
   }

@@ -1,6 +1,6 @@
-// What AVX-512 adds to VNNI's products with a few tokens: scales found by a permutation, and one instruction where a
-// bit becomes a byte. Vectors stay at 256 bits: what is not a dot product is shuffles and scales, which processors with
-// vectors of 512 start no faster, or half as fast.
+// What AVX-512 adds to VNNI's products with a few tokens: scales found by a permutation. Other vectors stay at 256
+// bits: what is not a dot product is shuffles and scales, which processors with vectors of 512 start no faster, or half
+// as fast.
 #pragma once
 
 #include "kernels/matmul/vnni_few.h"

@@ -30,9 +30,11 @@ float find_rescale(const float* scales, const float* minimums, std::size_t count
   // Bytes are multiplied as signed numbers, by a factor in 1/32768 that is at most 1.
   const __m512 factor = _mm512_min_ps(_mm512_mul_ps(_mm512_mul_ps(scale, inverse), _mm512_set1_ps(bytes ? 32768 : 256)),
                                       _mm512_set1_ps(32767));
+  // A byte of 128 is zero. Halves go up in one group and down in the next: all up, they would add up.
+  const __m512 zero_byte =
+      _mm512_mask_blend_ps(0xaaaa, _mm512_set1_ps(128 * 256 + 128), _mm512_set1_ps(128 * 256 + 127));
   const __m512 constant =
-      bytes ? _mm512_set1_ps(128 * 256 + 128)
-            : _mm512_fmadd_ps(_mm512_mul_ps(low, inverse), _mm512_set1_ps(256), _mm512_set1_ps(128 * 256 + 128));
+      bytes ? zero_byte : _mm512_fmadd_ps(_mm512_mul_ps(low, inverse), _mm512_set1_ps(256), zero_byte);
   _mm256_storeu_si256(reinterpret_cast<__m256i*>(out.factor), _mm512_cvtepi32_epi16(_mm512_cvtps_epi32(factor)));
   _mm256_storeu_si256(reinterpret_cast<__m256i*>(out.constant), _mm512_cvtepi32_epi16(_mm512_cvtps_epi32(constant)));
   return zero ? 0 : most / 127;

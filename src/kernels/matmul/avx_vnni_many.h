@@ -46,18 +46,19 @@ inline void pack_byte_row(const float* x, std::size_t columns, const ByteRows& r
   }
 }
 
-// Bytes [columns / 4][2 panels][8 rows][4 columns]: 128 more than the weight in its row's unit.
+// Bytes [columns / 4][2 panels][8 rows][4 columns]: 128 more than the weight in its row's unit. What fills up the last
+// 64 columns is anything, and meets zeros.
 constexpr std::size_t dot_chunk = 1024;
 constexpr int dot_cut = 5;
 struct DotPanels : OneScale<127 << dot_cut, dot_chunk, dot_cut> {
   static constexpr std::size_t chunk = dot_chunk;
-  alignas(64) std::uint8_t codes[chunk / 4 + 8][panels][panel_step];
+  alignas(64) std::uint8_t codes[chunk / 4][panels][panel_step];
 
   template <class F>
   void unpack(const Source& from) {
-    const auto byte = [](__m256i words) {
-      return _mm256_srai_epi16(_mm256_add_epi16(words, _mm256_set1_epi16(1 << (dot_cut - 1))), dot_cut);
-    };
+    // Halves go up in one column and down in the next: all up, they would add up.
+    const __m256i halves = _mm256_set1_epi32((1 << (dot_cut - 1)) | ((1 << (dot_cut - 1)) - 1) << 16);
+    const auto byte = [=](__m256i words) { return _mm256_srai_epi16(_mm256_add_epi16(words, halves), dot_cut); };
     const std::size_t steps = from.columns / 32;
     for (std::size_t panel = 0; panel * panel_rows < from.rows; ++panel) {
       for (std::size_t i = 0; i < panel_rows; ++i) rescale_row<F>(from, panel, i);
@@ -70,9 +71,6 @@ struct DotPanels : OneScale<127 << dot_cut, dot_chunk, dot_cut> {
         }
         transpose(v, codes[step * 8][panel], sizeof codes[0]);
       }
-      // What fills up 64 columns meets zeros.
-      for (std::size_t i = 0; steps % 2 == 1 && i < 8; ++i)
-        _mm256_store_si256(reinterpret_cast<__m256i*>(codes[steps * 8 + i][panel]), _mm256_setzero_si256());
     }
   }
 };

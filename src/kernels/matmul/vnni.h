@@ -1,4 +1,4 @@
-// Dot products that are added to sums of 32 bits in one instruction, in vectors of 256 bits: AVX-VNNI's, or AVX-512's.
+// Dot products of bytes, added to sums of 32 bits in one instruction, in vectors of 256 bits: AVX-VNNI's, or AVX-512's.
 #pragma once
 
 #include <immintrin.h>

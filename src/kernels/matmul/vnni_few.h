@@ -53,7 +53,7 @@ struct UnsignedIq4_xs : Blocks256<tensor::Iq4_xs, 32, 128, 255, false> {
   }
 };
 
-// A format as AVX-512 reads it.
+// A format as it is read here.
 template <class F>
 struct Unsigned {
   using Type = F;
