@@ -233,17 +233,55 @@ inline __m128 four_magnitudes(const float* const (&x)[4]) {
   return _mm256_castps256_ps128(larger(all, _mm256_permute2f128_ps(all, all, 1)));
 }
 
-// The same 32 columns of four tokens, each as RoundedGroup has them.
+// What activations of one sign may add up to, so that sums of their products with codes of up to 63 fit in 16 bits: in
+// each 16 columns those of every first and second of four, or every third and fourth. Eight times 127 may occur, a
+// third of that is usual.
+constexpr int most_of_one_sign = 32767 / 63;
+// The larger of both signs' sums, each pair of words twice.
+inline __m256i sums_of_one_sign(__m256i bytes) {
+  const __m256i ones = _mm256_set1_epi8(1);
+  const auto all_four = [](__m256i words) {
+    const __m256i two = _mm256_add_epi16(words, _mm256_shuffle_epi32(words, 0x4e));
+    return _mm256_add_epi16(two, _mm256_shuffle_epi32(two, 0xb1));
+  };
+  const __m256i positive = _mm256_maddubs_epi16(ones, _mm256_max_epi8(bytes, _mm256_setzero_si256()));
+  const __m256i negative = _mm256_sub_epi16(positive, _mm256_maddubs_epi16(ones, bytes));
+  return _mm256_max_epi16(all_four(positive), all_four(negative));
+}
+
+// The same 32 columns of four tokens, each as RoundedGroup has them; in a larger unit where sums would not fit.
 template <bool mixed = false>
 void round_four(const float* const (&x)[4], __m128 magnitudes, ByteQuads::Group& to) {
   const __m128 most = _mm_set1_ps(127);
-  const __m128 above = _mm_cmpnle_ps(magnitudes, _mm_set1_ps(1e-30f));  // NaN is
-  const __m128 scales = _mm_and_ps(above, _mm_div_ps(magnitudes, most));
-  alignas(16) float inverses[4];
-  _mm_store_ps(inverses, _mm_and_ps(above, _mm_div_ps(most, magnitudes)));
-  __m256i bytes[4], sums[4];
+  __m128 scales;
+  __m256i bytes[4];
+  const auto round = [&] {
+    const __m128 above = _mm_cmpnle_ps(magnitudes, _mm_set1_ps(1e-30f));  // NaN is
+    scales = _mm_and_ps(above, _mm_div_ps(magnitudes, most));
+    alignas(16) float inverses[4];
+    _mm_store_ps(inverses, _mm_and_ps(above, _mm_div_ps(most, magnitudes)));
+    for (std::size_t t = 0; t < 4; ++t) bytes[t] = round_bytes(x[t], _mm256_broadcast_ss(inverses + t));
+  };
+  round();
+  const __m256i limit = _mm256_set1_epi16(most_of_one_sign);
+  __m256i too_much = _mm256_setzero_si256();
+  for (std::size_t t = 0; t < 4; ++t)
+    too_much = _mm256_or_si256(too_much, _mm256_cmpgt_epi16(sums_of_one_sign(bytes[t]), limit));
+  if (!_mm256_testz_si256(too_much, too_much)) {
+    alignas(16) float larger[4];
+    for (std::size_t t = 0; t < 4; ++t) {
+      alignas(32) std::int16_t sums[16];
+      _mm256_store_si256(reinterpret_cast<__m256i*>(sums), sums_of_one_sign(bytes[t]));
+      int largest = 0;
+      for (const std::int16_t sum : sums) largest = sum > largest ? sum : largest;
+      // Eight values may be rounded up, before and after.
+      larger[t] = largest > most_of_one_sign ? static_cast<float>(largest) / (most_of_one_sign - 10) : 1;
+    }
+    magnitudes = _mm_mul_ps(magnitudes, _mm_load_ps(larger));
+    round();
+  }
+  __m256i sums[4];
   for (std::size_t t = 0; t < 4; ++t) {
-    bytes[t] = round_bytes(x[t], _mm256_broadcast_ss(inverses + t));
     sums[t] = sums_of_fours(bytes[t]);
     if constexpr (mixed) bytes[t] = mix_halves(bytes[t]);
   }

@@ -293,11 +293,9 @@ struct ByteTile {
   }
 };
 
-// How many steps fit: 2 * most * 127 each.
+// How many steps fit in 16 bits: all eight of codes of up to five bits, since 16 columns of 63 do (most_of_one_sign).
 template <class F>
-constexpr int steps_that_fit = F::most <= 15   ? 8
-                               : F::most <= 31 ? 4
-                                               : 2;
+constexpr int steps_that_fit = F::most <= 31 ? 8 : 4;
 
 // Brings a format's groups to one scale for each row and 256 columns: words of up to `Most` in magnitude, of which
 // `cut` bits will be cut off.
