@@ -1,5 +1,5 @@
-// What AVX-VNNI adds to AVX2 (Intel's processors without AVX-512 since 2021): dot products of bytes, and of words, in
-// one instruction. Floats, and what tasks measure, are AVX2's.
+// What AVX-VNNI adds to AVX2 (Intel's processors without AVX-512 since 2021): dot products of bytes in one instruction.
+// Floats, short prompts and what tasks measure are AVX2's.
 #include "kernels/matmul/avx_vnni_many.h"
 #include "kernels/matmul/vnni_few.h"
 #include "kernels/matmul_kernels.h"
@@ -15,10 +15,11 @@ using tensor::Type;
 constexpr int most_tokens = 6;  // of a tile
 
 // Bytes on one scale: of whole prompts, and of sequences side by side that are more than a few (some twenty, with
-// AVX2's bytes, before that pays in all formats; a token's result should not depend on how many there are).
+// AVX2's bytes, before that pays in all formats; beyond a few, a token's result should not depend on how many there
+// are).
 Form form(Type type, std::size_t tokens, std::size_t columns, Care care) {
-  const Form others = avx2_matmul.form(type, tokens, columns, care);
-  if (care != Care::nobody || type == Type::f32 || type == Type::f16 || type == Type::bf16) return others;
+  if (care != Care::nobody || type == Type::f32 || type == Type::f16 || type == Type::bf16)
+    return avx2_matmul.form(type, tokens, columns, care);
   return tokens <= few_tokens ? Form::int8 : Form::int8_tiles;
 }
 
