@@ -39,6 +39,7 @@ void ModelOptions::add_to(CLI::App& command, bool model_required) {
   command.add_option("--rope-base", rope_base, "the rotary frequencies' base")->check(above_zero());
   command.add_flag("--context-shift", shift, "a full context forgets its older half and goes on");
   command.add_option("--sink", sink, "first tokens that a shift always keeps")->capture_default_str();
+  command.add_flag("--all-logits", all_logits, "compute also those exactly that cannot be drawn: slower");
 }
 
 engine::EngineOptions ModelOptions::engine_options() const {
@@ -53,7 +54,13 @@ engine::EngineOptions ModelOptions::engine_options() const {
     rope.scaling = rope_scaling == "linear" ? ops::RopeScaling::linear
                    : rope_scaling == "yarn" ? ops::RopeScaling::yarn
                                             : ops::RopeScaling::none;
-  return {.threads = threads, .context = context, .kv_type = type, .rope = rope, .shift = shift, .sink = sink};
+  return {.threads = threads,
+          .context = context,
+          .kv_type = type,
+          .rope = rope,
+          .shift = shift,
+          .sink = sink,
+          .screen = !all_logits};
 }
 
 std::shared_ptr<engine::Engine> ModelOptions::open() const {

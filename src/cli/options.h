@@ -21,6 +21,7 @@ struct ModelOptions {
   float rope_base = 0, rope_factor = 0;  // 0: the file's
   bool shift = false;
   std::size_t sink = 4;
+  bool all_logits = false;
 
   void add_to(CLI::App& command, bool model_required = true);
   engine::EngineOptions engine_options() const;

@@ -22,6 +22,17 @@ std::size_t rows_of(const model::Segment& segment) {
   }
   return 0;
 }
+
+// Of the logits of every row; 0: all.
+std::size_t most_needed(std::span<Sequence* const> batch) {
+  std::size_t most = 0;
+  for (const Sequence* sequence : batch) {
+    const std::size_t needed = sequence->needed();
+    if (needed == 0) return 0;
+    most = std::max(most, needed);
+  }
+  return most;
+}
 }  // namespace
 
 std::string_view name(FinishReason reason) {
@@ -42,6 +53,7 @@ std::shared_ptr<Engine> Engine::open(const std::filesystem::path& path, const En
 
 Engine::Engine(std::shared_ptr<const model::Model> model, const EngineOptions& options)
     : model_(std::move(model)), options_(options), pool_(options.threads), scratch_(model::Model::new_scratch()) {
+  if (options_.screen) screen_ = model_->new_screen();
   if (options_.context == 0) options_.context = model_->context_length();
   const gguf::Metadata& metadata = model_->file().metadata();
   const std::string kind = metadata.string("tokenizer.ggml.model", "none");
@@ -73,7 +85,9 @@ std::shared_ptr<const sample::TokenTable> Engine::token_table() const {
 }
 
 void Engine::forward(std::span<const model::Segment> segments, tensor::Rows out, const model::ForwardOptions& options) {
-  with_threads([&](ThreadPool& pool) { model_->forward(pool, segments, *scratch_, out, options); });
+  model::ForwardOptions own = options;
+  own.best.screen = screen_.get();
+  with_threads([&](ThreadPool& pool) { model_->forward(pool, segments, *scratch_, out, own); });
 }
 
 void Engine::with_threads(const std::function<void(ThreadPool&)>& use) {
@@ -172,7 +186,8 @@ void Engine::step_alike(std::span<Sequence* const> sequences) {
   if (logits_.size() < wanted * width) logits_.resize(wanted * width);
   std::vector<model::ActiveAdapter> adapters;
   for (const AdapterUse& use : sequences[0]->adapters()) adapters.push_back({use.adapter.get(), use.scale});
-  model_->forward(pool_, segments, *scratch_, {logits_.data(), wanted, width}, {.adapters = adapters});
+  model_->forward(pool_, segments, *scratch_, {logits_.data(), wanted, width},
+                  {.adapters = adapters, .best = {.count = most_needed(batch), .screen = screen_.get()}});
   float* row = logits_.data();
   for (std::size_t i = 0; i < batch.size(); ++i) {
     try {

@@ -35,6 +35,8 @@ struct EngineOptions {
   // A full context goes on: half of what stands after the first `sink` tokens is forgotten. Else an answer ends there.
   bool shift = false;
   std::size_t sink = 4;  // [attention sinks: arXiv 2309.17453]
+  // Logits that cannot be drawn need not be exact: see ops::Screen. False: all are, at more reading.
+  bool screen = true;
 };
 
 struct AdapterUse {
@@ -110,8 +112,10 @@ class Engine {
   std::size_t threads() const noexcept { return pool_.size(); }
   std::shared_ptr<const sample::TokenTable> token_table() const;  // for grammars; made at first use
 
-  // Raw access for measuring and scoring: no session is served meanwhile. `out` and `options` as in Model::forward.
+  // Raw access for measuring and scoring: no session is served meanwhile. `out` and `options` as in Model::forward,
+  // but that options.best has the engine's own screen.
   void forward(std::span<const model::Segment> segments, tensor::Rows out, const model::ForwardOptions& options = {});
+  std::size_t screened_bytes() const noexcept { return screen_ ? screen_->saved_bytes() : 0; }  // a token does not read
   // The threads, for `use`, while no session is served.
   void with_threads(const std::function<void(ThreadPool&)>& use);
 
@@ -137,6 +141,7 @@ class Engine {
   std::list<Sequence*> waiting_;  // in order of arrival
 
   // Only whoever turns the wheel touches these.
+  std::unique_ptr<ops::Screen> screen_;  // null where all logits are always computed
   std::shared_ptr<model::Model::Scratch> scratch_;
   std::vector<float> logits_;
 

@@ -23,6 +23,8 @@ class Sequence {
   // At most `budget` tokens to run: of the prompt, whose last asks for logits, or the one drawn last and guesses at
   // what follows it. Makes room in a full cache where the engine is to shift.
   model::Segment next(const model::Model& model, ThreadPool& pool, std::size_t budget);
+  // How many of the greatest logits it needs in each row it asks for; 0: all.
+  std::size_t needed() const { return request_.constraint ? 0 : sampler_.needed(); }
   // The model has run `count` tokens; draws from the rows that asked.
   void take(std::size_t count, tensor::Rows logits);
   bool cancel_asked() const noexcept { return cancelled || request_.cancel.stop_requested(); }

@@ -48,6 +48,7 @@ class Bench {
     Speed speed = measure(fmt::format("tg{}", options_.generate), options_.generate, [&] {
       for (std::size_t i = 0; i < options_.generate; ++i) feed(1, Segment::Want::last);
     });
+    if (options_.batch <= ops::Screen::most_tokens) work_.weight_bytes -= engine_.screened_bytes();
     add_shares(speed, 1, 1, double(options_.depth) + double(options_.generate) / 2);
     return speed;
   }
@@ -62,7 +63,8 @@ class Bench {
                           .tokens = std::span<const Token>(tokens_).subspan(cache->used(), count),
                           .want = want});
     const std::size_t rows = want == Segment::Want::none ? 0 : caches_.size();
-    engine_.forward(segments, {logits_.data(), rows, engine_.model().vocabulary_size()});
+    engine_.forward(segments, {logits_.data(), rows, engine_.model().vocabulary_size()},
+                    {.best = {.count = sample::Sampler({}).needed()}});
   }
 
   // Of batches in which each sequence gives `tokens` tokens that look at `positions` on average, and asks for `logits`.

@@ -27,8 +27,9 @@ struct Speed {
   double bandwidth_share = 0, arithmetic_share = 0;
 };
 
-// Random tokens of a fixed seed; nothing is drawn from the logits, as in llama-bench. Throws too_long where depth and
-// tokens do not fit the engine's context.
+// Random tokens of a fixed seed; nothing is drawn from the logits, as in llama-bench, but those that sampling by
+// default could not draw may be inexact (EngineOptions::screen). Throws too_long where depth and tokens do not fit the
+// engine's context.
 std::vector<Speed> measure_speed(engine::Engine& engine, const SpeedOptions& options, const Machine& machine);
 
 // The most memory this process has had resident, in bytes; and from now on only.

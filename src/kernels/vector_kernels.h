@@ -38,6 +38,23 @@ struct AttentionPiece {
   float* scratch;  // attention_scratch(...) floats, aligned to 64 bytes
 };
 
+// Rows of weights in a screen (ops/screen.h) times one x. A row is `columns` codes of 4 bits, then the `screen_leading`
+// bytes of the columns whose x are largest; in `x` these follow the others, among which they are zero. The weight of a
+// code is (code - screen_middle) * code_units[row].
+inline constexpr std::size_t screen_block = 64;  // columns, in 32 bytes: byte j holds columns j and, above, j + 32
+inline constexpr std::size_t screen_leading = 32;
+inline constexpr float screen_middle = 7.5f;
+struct ScreenPiece {
+  const std::uint8_t* rows;  // like the units, of whole fours
+  std::size_t columns;       // whole blocks
+  const float *code_units, *leading_units;
+  const std::int8_t* x;  // [columns + screen_leading], -127 to 127
+  std::int32_t x_sum;    // of the columns
+  float x_unit, x_leading_unit;
+  std::size_t begin, end;  // rows; begin is a multiple of four
+  float* y;                // of all rows
+};
+
 struct VectorKernels {
   void (*encode_row[4])(const float* x, std::size_t width, std::byte* row);  // by RowType
   void (*decode_row[4])(const std::byte* row, std::size_t width, float* x);
@@ -51,6 +68,10 @@ struct VectorKernels {
   void (*log_softmax)(float* x, std::size_t count);
   float (*maximum)(const float* x, std::size_t count);
   float (*exponential_sum)(const float* x, float maximum, std::size_t count);  // of exp(x - maximum)
+
+  void (*screen_rows)(const ScreenPiece& piece);
+  // A row's `columns` codes, each the nearest to weight * inverse; the sum of the errors' squares, in units.
+  float (*screen_encode)(const float* weights, float inverse, std::size_t columns, std::uint8_t* codes);
 
   // Multiplies and adds in registers alone, `rounds` times over, to measure the processor; tells how many it did.
   std::size_t (*multiply_add)(std::size_t rounds);

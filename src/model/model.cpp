@@ -82,6 +82,14 @@ std::shared_ptr<Model::Scratch> Model::new_scratch() {
   return std::make_shared<Scratch>();
 }
 
+std::unique_ptr<ops::Screen> Model::new_screen() const {
+  const Linear& output = parts_->weights.output;
+  const tensor::Matrix& embedding = parts_->weights.token_embedding;
+  if (!output) return nullptr;
+  const std::size_t unread = embedding.data == output.weight.data ? 0 : embedding.bytes();
+  return std::make_unique<ops::Screen>(output.weight, output.bias, parts_->file.bytes() - unread);
+}
+
 void Model::forward(ThreadPool& pool, std::span<const Segment> segments, Scratch& scratch, tensor::Rows out,
                     const ForwardOptions& options) const {
   parts_->transformer.forward(pool, segments, scratch, out, options);

@@ -16,6 +16,7 @@
 #include "model/hyperparameters.h"
 #include "model/kv_cache.h"
 #include "ops/matmul.h"
+#include "ops/screen.h"
 #include "tensor/view.h"
 
 namespace hearth::model {
@@ -51,6 +52,12 @@ struct LayerRange {
                              // output, of which then no rows may be wanted
 };
 
+// Of every wanted row of logits no more than the greatest are needed. See ops::Screen, which is told of each pass.
+struct Best {
+  std::size_t count = 0;          // 0: all are
+  ops::Screen* screen = nullptr;  // of the model's output; may be null
+};
+
 struct ForwardOptions {
   std::span<const ActiveAdapter> adapters = {};
   const Observer* observer = nullptr;  // may be null; with it no row is left out of the last layer
@@ -58,6 +65,7 @@ struct ForwardOptions {
   bool hidden_states = false;          // `out` takes the final hidden states [width] of a decoder too
   std::optional<ops::Care> care = {};  // none: as prompts and generated tokens are computed, or an encoder's texts
   LayerRange layers = {};
+  Best best = {};
 };
 
 class Model {
@@ -88,6 +96,8 @@ class Model {
   // anything is computed; no two segments may share a cache.
   struct Scratch;
   static std::shared_ptr<Scratch> new_scratch();
+  // For ForwardOptions::best; borrows the model. Null for encoders.
+  std::unique_ptr<ops::Screen> new_screen() const;
   void forward(ThreadPool& pool, std::span<const Segment> segments, Scratch& scratch, tensor::Rows out,
                const ForwardOptions& options = {}) const;
 

@@ -236,9 +236,24 @@ void Transformer::head(Step& step, tensor::Rows out) const {
   const tensor::Rows n = step.scratch.normed.rows(step.x.count, h_.width);
   normalize(step, weights_.output_norm, step.x, n);
   step.keep(Point::output_normed, h_.layers, n);
-  multiply(step, n, {{weights_.output, out}});
+  if (!screened(step, n, out)) multiply(step, n, {{weights_.output, out}});
   if (h_.logit_scale != 1) ops::scale(step.pool, out, h_.logit_scale);
   if (h_.logit_softcap != 0) ops::softcap(step.pool, out, h_.logit_softcap);
+}
+
+// The logits by ForwardOptions::best, where that leads to the same tokens for less: not where somebody looks at each
+// product, nor where an adapter changes this one. Scaled and capped, greater logits stay the greater ones.
+bool Transformer::screened(Step& step, tensor::ConstRows n, tensor::Rows out) const {
+  const ForwardOptions& options = step.options;
+  const auto& [best, screen] = options.best;
+  const auto changes_output = [&](const ActiveAdapter& active) {
+    return active.adapter->find(weights_.output.id) != nullptr;
+  };
+  if (best == 0 || !screen || options.observer || options.tape || options.care || h_.logit_scale <= 0 ||
+      std::ranges::any_of(options.adapters, changes_output))
+    return false;
+  screen->grow(step.pool, n);
+  return screen->greatest(step.pool, n, best, out, step.care);
 }
 
 void Transformer::normalize(Step& step, const NormWeight& weight, tensor::ConstRows x, tensor::Rows y) const {

@@ -67,6 +67,7 @@ class Transformer {
                       std::size_t first) const;
   void embed(Step& step) const;
   void head(Step& step, tensor::Rows out) const;
+  bool screened(Step& step, tensor::ConstRows n, tensor::Rows out) const;
 
   void layer(Step& step, std::size_t index) const;
   // Writes the attended rows; may leave rows of x and of `n`, the layer's normed input, behind.

@@ -253,6 +253,16 @@ Token Sampler::draw() {
   return token;
 }
 
+// What may only fall makes room for as many others; what may rise may come from anywhere.
+std::size_t Sampler::needed() const {
+  const auto rises = [](const auto& bias) { return bias.second > 0; };
+  if (options_.temperature != 0 && options_.top_k == 0) return 0;
+  if (options_.repeat_penalty < 1 || options_.frequency_penalty < 0 || options_.presence_penalty < 0) return 0;
+  if (std::ranges::any_of(options_.logit_bias, rises)) return 0;
+  const std::size_t drawn_from = options_.temperature == 0 ? 1 : std::size_t(options_.top_k);
+  return drawn_from + options_.logit_bias.size() + counts_.size();
+}
+
 Token Sampler::pick(std::span<float> logits, Constraint* constraint) {
   HEARTH_CHECK(!logits.empty());
   adjust(logits);

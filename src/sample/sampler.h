@@ -64,6 +64,9 @@ class Sampler {
   // Tells the penalties (and nothing else) what was taken, prompt tokens included.
   void accept(Token token);
   std::uint64_t seed() const noexcept { return seed_; }
+  // How many of the greatest logits decide what `pick` without a constraint draws, whatever the others are as long as
+  // they are lower; 0 where all do.
+  std::size_t needed() const;
 
  private:
   struct Candidate {

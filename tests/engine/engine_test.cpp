@@ -294,6 +294,30 @@ TEST(SmolLM2, AnswersAndStopsAtAStringAcrossTokens) {
   EXPECT_EQ(cut.reason, FinishReason::stop);
 }
 
+TEST(SmolLM2, ScreenedLogitsDrawTheSameTokens) {
+  HEARTH_NEEDS_MODEL("SmolLM2-135M-Instruct.Q4_1.gguf");
+  const auto open = [](bool screen) {
+    return Engine::open(tests::models() / "SmolLM2-135M-Instruct.Q4_1.gguf", {.context = 256, .screen = screen});
+  };
+  const auto screened = open(true), whole = open(false);
+  Session with(screened), without(whole);
+  sample::Options nucleus, penalised{.temperature = 0.7f, .top_p = 0.4f, .repeat_penalty = 1.18f};
+  for (sample::Options options : {sample::Options{.temperature = 0}, nucleus, penalised}) {
+    options.seed = 7;
+    const auto ask = [&] {
+      Request request = greedy(whole->tokenizer().encode("Once upon a time, in a village by the sea,"), 120);
+      request.ignore_end = true;
+      request.sampling = options;
+      return request;
+    };
+    EXPECT_EQ(with.generate(ask()).tokens, without.generate(ask()).tokens);
+    with.clear();
+    without.clear();
+  }
+  EXPECT_GT(screened->screened_bytes(), 10'000'000u);
+  EXPECT_EQ(whole->screened_bytes(), 0u);
+}
+
 TEST(SmolLM2, ConversationReusesItsCache) {
   HEARTH_NEEDS_MODEL("SmolLM2-135M-Instruct.Q4_1.gguf");
   Chat chat(Engine::open(tests::models() / "SmolLM2-135M-Instruct.Q4_1.gguf"));

@@ -19,6 +19,43 @@ Options plain() {  // every filter off
   return {.temperature = 1, .top_k = 0, .top_p = 1, .min_p = 0, .seed = 1};
 }
 
+// Whatever the logits are that are not among those needed, as long as they are lower.
+TEST(Sampler, NeededLogitsDecide) {
+  std::mt19937 random(3);
+  std::normal_distribution<float> normal(0, 3);
+  const Options cases[] = {
+      {.temperature = 0},
+      {.temperature = 0, .repeat_penalty = 1.5f, .frequency_penalty = 0.5f, .presence_penalty = 0.5f},
+      {},
+      {.temperature = 0.7f, .top_k = 10, .top_p = 0.4f, .min_p = 0, .repeat_penalty = 1.18f},
+      {.top_k = 5, .typical_p = 0.5f, .logit_bias = {{3, -infinity}, {4, -2.0f}, {5, -8.0f}}}};
+  for (Options options : cases)
+    for (int round = 0; round < 50; ++round) {
+      options.seed = std::uint64_t(round) + 1;
+      Sampler one(options), other(options);
+      std::vector<float> logits(1000);
+      for (float& logit : logits) logit = normal(random);
+      std::vector<Token> order(logits.size());
+      std::iota(order.begin(), order.end(), 0);
+      std::ranges::sort(order, [&](Token a, Token b) { return logits[a] > logits[b]; });
+      for (int i = 0; i < 70; ++i) {  // the likeliest were taken before, and are held down
+        one.accept(order[i % 30]);
+        other.accept(order[i % 30]);
+      }
+      const std::size_t needed = one.needed();
+      ASSERT_GT(needed, 0u);
+      ASSERT_LT(needed, 200u);
+      std::vector<float> changed = logits;
+      for (std::size_t i = needed; i < order.size(); ++i)
+        changed[order[i]] = i % 2 ? std::nextafter(logits[order[needed - 1]], -infinity) : -30.0f;
+      EXPECT_EQ(one.pick(logits), other.pick(changed));
+    }
+  EXPECT_EQ(Sampler({.top_k = 0}).needed(), 0u);
+  EXPECT_EQ(Sampler({.repeat_penalty = 0.9f}).needed(), 0u);
+  EXPECT_EQ(Sampler({.presence_penalty = -0.1f}).needed(), 0u);
+  EXPECT_EQ(Sampler({.logit_bias = {{1, 0.5f}}}).needed(), 0u);
+}
+
 class Only : public Constraint {
  public:
   explicit Only(std::set<Token> tokens) : tokens_(std::move(tokens)) {}

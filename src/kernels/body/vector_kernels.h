@@ -4,6 +4,7 @@
 #include "kernels/body/attend_few.h"
 #include "kernels/body/attend_words.h"
 #include "kernels/body/rotary.h"
+#include "kernels/body/screen.h"
 
 namespace hearth::kernels {
 namespace {
@@ -25,6 +26,8 @@ constexpr VectorKernels vector_kernels() {
       .log_softmax = log_softmax_row<V>,
       .maximum = maximum_of_row<V>,
       .exponential_sum = exponential_sum<V>,
+      .screen_rows = screen_rows,
+      .screen_encode = screen_encode<V>,
       .multiply_add = multiply_add<V>,
       .rms_norm = rms_norm_row<V>,
       .layer_norm = layer_norm_row<V>,
