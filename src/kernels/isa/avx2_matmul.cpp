@@ -12,8 +12,19 @@ namespace {
 
 using tensor::Type;
 
+// Whose codes, of eight bits, are rounded to six only where an answer may be rough.
 template <class F>
-constexpr bool only_words = F::is_signed;
+constexpr bool only_words = F::is_signed && !LooksUp<F>;
+
+// As its panels of bytes hold a format.
+template <class F>
+struct AsBytes {
+  using Type = F;
+};
+template <class F>
+requires F::is_signed struct AsBytes<F> {
+  using Type = SixBits<F>;
+};
 
 // Whose products of 32 columns fit in words, but have two scales.
 template <class F>
@@ -29,7 +40,7 @@ Form many_form(std::size_t columns, Care care) {
     return words ? Form::int16 : Form::f32;
   } else {
     if (care == Care::rough) return Form::fine_quads;
-    if (only_words<F> || careful) return Form::int16;
+    if (only_words<F> || careful || (F::is_signed && care == Care::outliers)) return Form::int16;
     if (care == Care::outliers) return Form::fine_quads;
     return is_mixed<F> ? Form::mixed_quads : Form::int8_quads;
   }
@@ -90,7 +101,8 @@ struct Bytes {
 };
 template <class F, class Quads>
 void many_bytes(const ProductPiece& piece) {
-  many<F, BytePanels<F::group, Quads::mixed>, Bytes<F, Quads>::template Tile>(piece);
+  using Held = typename AsBytes<F>::Type;
+  many<Held, BytePanels<F::group, Quads::mixed>, Bytes<Held, Quads>::template Tile>(piece);
 }
 
 template <class F>
@@ -102,12 +114,8 @@ void multiply_many(const ProductPiece& piece) {
     many<F, FloatPanels, FloatTile, 6>(piece);
   } else {
     if (form == Form::int16) return many<F, WordPanels, WordTile>(piece);
-    if constexpr (only_words<F>) {
-      many_bytes<SixBits<F>, FineQuads>(piece);
-    } else {
-      if (form == Form::fine_quads) return many_bytes<F, FineQuads>(piece);
-      many_bytes<F, std::conditional_t<is_mixed<F>, MixedQuads, ByteQuads>>(piece);
-    }
+    if (form == Form::fine_quads) return many_bytes<F, FineQuads>(piece);
+    if constexpr (!only_words<F>) many_bytes<F, std::conditional_t<is_mixed<F>, MixedQuads, ByteQuads>>(piece);
   }
 }
 
