@@ -222,7 +222,7 @@ struct ByteSums {
           const __m256i factor = _mm256_load_si256(reinterpret_cast<const __m256i*>(w.factors[part][p]));
           unroll<T>(HEARTH_UNROLL(t) {
             const __m256i sum = _mm256_madd_epi16(words[t][p], factor);
-            dots[t][p] = part == 0 && few == 0 ? sum : _mm256_add_epi32(dots[t][p], sum);
+            dots[t][p] = part == 0 && few == 0 ? sum : in_turn(_mm256_add_epi32(dots[t][p], sum));
           });
         });
       });
