@@ -60,7 +60,6 @@ class ModelDrafter final : public Drafter {
       : model_(std::move(model)),
         cache_(model_->new_cache(model_->context_length())),
         scratch_(model::Model::new_scratch()),
-        screen_(model_->new_screen()),
         logits_(model_->vocabulary_size()) {}
 
   std::vector<Token> propose(ThreadPool& pool, std::span<const Token> tokens, std::size_t most) override {
@@ -90,8 +89,7 @@ class ModelDrafter final : public Drafter {
       const model::Segment segment{.cache = cache_.get(),
                                    .tokens = part,
                                    .want = last ? model::Segment::Want::last : model::Segment::Want::none};
-      model_->forward(pool, {&segment, 1}, *scratch_, {logits_.data(), last ? 1u : 0u, logits_.size()},
-                      {.best = {.count = 1, .screen = screen_.get()}});
+      model_->forward(pool, {&segment, 1}, *scratch_, {logits_.data(), last ? 1u : 0u, logits_.size()});
     }
     held_.insert(held_.end(), tokens.begin(), tokens.end());
   }
@@ -99,7 +97,6 @@ class ModelDrafter final : public Drafter {
   std::shared_ptr<const model::Model> model_;
   std::unique_ptr<model::KvCache> cache_;
   std::shared_ptr<model::Model::Scratch> scratch_;
-  std::unique_ptr<ops::Screen> screen_;
   std::vector<float> logits_;
   std::vector<Token> held_;
   DraftLength length_;

@@ -23,13 +23,14 @@ std::size_t rows_of(const model::Segment& segment) {
   return 0;
 }
 
-// Of the logits of every row; 0: all.
-std::size_t most_needed(std::span<Sequence* const> batch) {
+// Of the logits of every row; 0: all. Each token that is accepted meanwhile may be penalised in the next row.
+std::size_t most_needed(std::span<Sequence* const> batch, std::span<const model::Segment> segments) {
   std::size_t most = 0;
-  for (const Sequence* sequence : batch) {
-    const std::size_t needed = sequence->needed();
+  for (std::size_t i = 0; i < batch.size(); ++i) {
+    const std::size_t needed = batch[i]->needed(), rows = rows_of(segments[i]);
+    if (rows == 0) continue;
     if (needed == 0) return 0;
-    most = std::max(most, needed);
+    most = std::max(most, needed + rows - 1);
   }
   return most;
 }
@@ -187,7 +188,7 @@ void Engine::step_alike(std::span<Sequence* const> sequences) {
   std::vector<model::ActiveAdapter> adapters;
   for (const AdapterUse& use : sequences[0]->adapters()) adapters.push_back({use.adapter.get(), use.scale});
   model_->forward(pool_, segments, *scratch_, {logits_.data(), wanted, width},
-                  {.adapters = adapters, .best = {.count = most_needed(batch), .screen = screen_.get()}});
+                  {.adapters = adapters, .best = {.count = most_needed(batch, segments), .screen = screen_.get()}});
   float* row = logits_.data();
   for (std::size_t i = 0; i < batch.size(); ++i) {
     try {

@@ -115,6 +115,7 @@ class Engine {
   // Raw access for measuring and scoring: no session is served meanwhile. `out` and `options` as in Model::forward,
   // but that options.best has the engine's own screen.
   void forward(std::span<const model::Segment> segments, tensor::Rows out, const model::ForwardOptions& options = {});
+  // Like these, while no session is served.
   std::size_t screened_bytes() const noexcept { return screen_ ? screen_->saved_bytes() : 0; }  // a token does not read
   // The threads, for `use`, while no session is served.
   void with_threads(const std::function<void(ThreadPool&)>& use);

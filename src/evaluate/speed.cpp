@@ -10,6 +10,7 @@
 
 #include "base/error.h"
 #include "evaluate/statistics.h"
+#include "model/work.h"
 
 namespace hearth::evaluate {
 
@@ -20,7 +21,10 @@ using model::Segment;
 class Bench {
  public:
   Bench(engine::Engine& engine, const SpeedOptions& options, const Machine& machine)
-      : engine_(engine), options_(options), machine_(machine), work_(work_of(engine.model())) {
+      : engine_(engine),
+        options_(options),
+        machine_(machine),
+        work_(model::work_of(engine.model().file(), engine.model().hyperparameters())) {
     const std::size_t room = engine.context_length(), longest = std::max(options.prompt, options.generate);
     const std::size_t positions = options.depth + longest;
     if (options.depth > room || longest > room - options.depth)
@@ -48,7 +52,7 @@ class Bench {
     Speed speed = measure(fmt::format("tg{}", options_.generate), options_.generate, [&] {
       for (std::size_t i = 0; i < options_.generate; ++i) feed(1, Segment::Want::last);
     });
-    if (options_.batch <= ops::Screen::most_tokens) work_.weight_bytes -= engine_.screened_bytes();
+    work_.weight_bytes -= engine_.screened_bytes();
     add_shares(speed, 1, 1, double(options_.depth) + double(options_.generate) / 2);
     return speed;
   }
@@ -97,7 +101,7 @@ class Bench {
   engine::Engine& engine_;
   const SpeedOptions& options_;
   const Machine& machine_;
-  Work work_;
+  model::Work work_;
   std::vector<std::unique_ptr<model::KvCache>> caches_;
   std::vector<float> logits_;
   std::vector<Token> tokens_;

@@ -31,7 +31,7 @@ inline constexpr std::size_t packed_together = 4;  // tokens: pieces to pack beg
 // Where the processor leaves a choice: whose activations are rounded less than a single token's. Prompt: those that all
 // of an answer depends on. Rough, outliers, everyone: as is measured, and alike however few tokens there are. Outliers
 // are values far above the rest of their token, which cause most of what rounding does; rough takes them likewise but
-// may round weights, for products of which those that matter are computed again.
+// may round weights, for products of which those that matter are computed again (nobody: IQ4's on AVX2).
 enum class Care : std::uint8_t { nobody, prompt, rough, outliers, everyone };
 constexpr bool is_measured(Care care) {
   return care >= Care::rough;

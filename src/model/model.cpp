@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "model/transformer.h"
+#include "model/work.h"
 
 namespace hearth::model {
 
@@ -84,10 +85,9 @@ std::shared_ptr<Model::Scratch> Model::new_scratch() {
 
 std::unique_ptr<ops::Screen> Model::new_screen() const {
   const Linear& output = parts_->weights.output;
-  const tensor::Matrix& embedding = parts_->weights.token_embedding;
   if (!output) return nullptr;
-  const std::size_t unread = embedding.data == output.weight.data ? 0 : embedding.bytes();
-  return std::make_unique<ops::Screen>(output.weight, output.bias, parts_->file.bytes() - unread);
+  const std::size_t read = work_of(parts_->file, parts_->hyperparameters).weight_bytes;
+  return std::make_unique<ops::Screen>(output.weight, output.bias, read);
 }
 
 void Model::forward(ThreadPool& pool, std::span<const Segment> segments, Scratch& scratch, tensor::Rows out,

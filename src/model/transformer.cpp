@@ -249,8 +249,8 @@ bool Transformer::screened(Step& step, tensor::ConstRows n, tensor::Rows out) co
   const auto changes_output = [&](const ActiveAdapter& active) {
     return active.adapter->find(weights_.output.id) != nullptr;
   };
-  if (best == 0 || !screen || options.observer || options.tape || options.care || h_.logit_scale <= 0 ||
-      std::ranges::any_of(options.adapters, changes_output))
+  if (!screen || !screen->fits(n.count, best) || options.observer || options.tape || options.care ||
+      h_.logit_scale <= 0 || std::ranges::any_of(options.adapters, changes_output))
     return false;
   screen->grow(step.pool, n);
   return screen->greatest(step.pool, n, best, out, step.care);

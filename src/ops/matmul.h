@@ -23,7 +23,7 @@ struct Product {
 // to int8, int16 or (AMX) bfloat16; F16 and BF16 with x in bfloat16, int16 or float32; F32 in float32 throughout. Each
 // output element is computed by one thread in a fixed order: the result does not depend on the number of threads.
 // `care` may have x rounded less, at the price of speed: what a prompt's answer depends on, and everybody's where
-// results are measured. In rough products weights of 8 bits may be taken with 6.
+// results are measured. In rough products weights of 8 bits may be taken with 6, those of IQ4 in others too (AVX2).
 void matmul(ThreadPool& pool, tensor::ConstRows x, std::span<const Product> products, Care care = Care::nobody);
 inline void matmul(ThreadPool& pool, tensor::ConstRows x, const tensor::Matrix& weight, tensor::Rows y) {
   const Product product{.weight = weight, .output = y};
@@ -31,7 +31,7 @@ inline void matmul(ThreadPool& pool, tensor::ConstRows x, const tensor::Matrix& 
 }
 
 // Up to so many tokens read the weights as they stand, at little more than the price of one; a token's results do not
-// depend on how many there are.
+// depend on how many there are (of floats: but for their last bits).
 std::size_t few_tokens();
 
 }  // namespace hearth::ops

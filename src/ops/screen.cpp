@@ -27,8 +27,10 @@ constexpr std::size_t sampled_rows = 1024;         // that tell how large weight
 constexpr std::size_t block = 64;                  // rows
 constexpr std::size_t spare = 16;                  // rows computed besides the best at first
 constexpr std::size_t most_chosen = 16;            // one row of so many at most: else all are as cheap
-constexpr float deviations = 7;
-constexpr float honest = 2;  // above so many of its standard deviations, all in all, the copy errs too much
+constexpr std::size_t longest_rest = 64;
+constexpr std::size_t most_tokens = 3;
+constexpr float deviations = 6, enough_deviations = 5;  // as expected, and as found
+constexpr float most_caution = 4, forgotten = 0.99f;
 // Sixteen steps, in standard deviations, that round what is normally distributed best. [Max, 1960: Quantizing for
 // minimum distortion]
 constexpr float step = 0.3352f;
@@ -52,10 +54,12 @@ void Screen::Free::operator()(std::uint8_t* memory) const {
   ::operator delete[](memory, huge_page);
 }
 
-Screen::Screen(const tensor::Matrix& weight, const float* bias, std::size_t all_bytes) : weight_(weight), bias_(bias) {
+Screen::Screen(const tensor::Matrix& weight, const float* bias, std::size_t all_bytes)
+    : weight_(weight), bias_(bias), caution_(1) {
   worthwhile_ = weight.columns % screen_block == 0 && weight.columns >= 2 * screen_leading &&
                 copy_bytes() <= most_bytes && copy_bytes() < weight.bytes() &&
                 (weight.bytes() - copy_bytes()) * least_gain >= all_bytes;
+  for (std::size_t i = 0; bias && i < weight.rows; ++i) worthwhile_ = worthwhile_ && std::isfinite(bias[i]);
 }
 
 std::size_t Screen::row_bytes() const noexcept {
@@ -63,6 +67,11 @@ std::size_t Screen::row_bytes() const noexcept {
 }
 std::size_t Screen::copy_bytes() const noexcept {
   return up_to(weight_.rows, 4) * (row_bytes() + 3 * sizeof(float));
+}
+
+bool Screen::fits(std::size_t tokens, std::size_t best) const noexcept {
+  const bool floats = tensor::info(weight_.type).block_weights == 1;
+  return worthwhile_ && tokens <= (floats ? 1 : most_tokens) && best != 0 && best + spare <= weight_.rows / block / 4;
 }
 
 void Screen::grow(ThreadPool& pool, tensor::ConstRows x) {
@@ -73,7 +82,12 @@ void Screen::grow(ThreadPool& pool, tensor::ConstRows x) {
       for (std::size_t j = 0; j < x.width; ++j) squares_[j] += square_or_zero(x.row(i)[j]);
     return;
   }
-  if (!copy_) begin();
+  try {
+    worthwhile_ = copy_ || begin();
+  } catch (const std::bad_alloc&) {
+    worthwhile_ = false;
+  }
+  if (!worthwhile_) return;  // nobody needs it to go on
   const std::size_t end = std::min(weight_.rows, made_ + (weight_.rows + pieces - 1) / pieces);
   pool.split(end - made_, 1, [&](std::size_t from, std::size_t to, std::size_t) {
     for (std::size_t row = made_ + from; row < made_ + to; ++row) encode(row);
@@ -86,7 +100,7 @@ void Screen::grow(ThreadPool& pool, tensor::ConstRows x) {
 
 // Columns in which x is large have small weights often, and the other way round: both are made alike, so that a step
 // suits all weights of a row. [as arXiv 2211.10438 does] The columns with the largest products lead.
-void Screen::begin() {
+bool Screen::begin() {
   std::vector<float> weights, weight_squares(weight_.columns);
   const std::size_t apart = std::max<std::size_t>(1, weight_.rows / sampled_rows);
   for (std::size_t row = 0; row < weight_.rows; row += apart) {
@@ -107,16 +121,15 @@ void Screen::begin() {
   std::partial_sort(leading_.begin(), leading_.begin() + screen_leading, leading_.end(),
                     [&](std::size_t a, std::size_t b) { return product(a) > product(b); });
   leading_.resize(screen_leading);
-  is_leading_.resize(weight_.columns);
-  for (const std::size_t column : leading_) is_leading_[column] = true;
 
   const std::size_t rows = up_to(weight_.rows, 4);
-  copy_.reset(new (huge_page) std::uint8_t[rows * row_bytes()]);
-  ::madvise(copy_.get(), rows * row_bytes(), MADV_HUGEPAGE);  // advice: all goes on without
-  std::memset(copy_.get() + weight_.rows * row_bytes(), 0, (rows - weight_.rows) * row_bytes());
   code_units_.resize(rows);
   leading_units_.resize(rows);
   errors_.resize(weight_.rows);
+  copy_.reset(new (huge_page) std::uint8_t[rows * row_bytes()]);
+  ::madvise(copy_.get(), rows * row_bytes(), MADV_HUGEPAGE);  // advice: all goes on without
+  std::memset(copy_.get() + weight_.rows * row_bytes(), 0, (rows - weight_.rows) * row_bytes());
+  return true;
 }
 
 void Screen::decode(std::size_t row, std::vector<float>& weights) const {
@@ -174,7 +187,7 @@ bool Screen::round(const float* from, Rounded& to) {
     squares += leading[i] * leading[i];
   }
   if (!std::isfinite(squares)) return false;
-  squares = 0;
+  const float leading_squares = std::exchange(squares, 0.0f);
   for (const float x : balanced_) {
     largest = std::max(largest, std::abs(x));
     squares += x * x;
@@ -191,9 +204,11 @@ bool Screen::round(const float* from, Rounded& to) {
   to.leading_unit = round_all(leading, screen_leading, largest_leading, to.bytes.data() + columns);
   to.sum = std::accumulate(to.bytes.begin(), to.bytes.begin() + std::ptrdiff_t(columns), 0);
   // What is rounded away of x meets whole weights, here and where the weights' own product rounds x.
-  const float of_x = 2.0f / 12 / (least_error * least_error);
-  to.deviation = std::sqrt(
-      squares + of_x * (to.unit * to.unit * float(columns) + to.leading_unit * to.leading_unit * screen_leading));
+  const float of_x = 2.0f / 12, column_errors = to.unit * to.unit * float(columns);
+  to.deviation = std::sqrt(squares + of_x * column_errors / (least_error * least_error));
+  constexpr float usual_byte = 64;  // or less, of a row's leading weights
+  const float leading_errors = to.leading_unit * to.leading_unit * screen_leading;
+  to.leading_deviation = std::sqrt(leading_squares / 12 + of_x * leading_errors * usual_byte * usual_byte);
   return true;
 }
 
@@ -224,7 +239,7 @@ void Screen::screen(ThreadPool& pool, tensor::Rows y) {
         float uppers[block];
         for (std::size_t row = begin; row < end; ++row) {
           if (bias_) outputs[row] += bias_[row];
-          uppers[row - begin] = outputs[row] + deviations * x.deviation * errors_[row];
+          uppers[row - begin] = outputs[row] + deviations * caution_ * deviation(x, row);
         }
         x.maxima[i] = kernels::vectors().maximum(outputs + begin, end - begin);
         x.uppers[i] = kernels::vectors().maximum(uppers, end - begin);
@@ -233,13 +248,21 @@ void Screen::screen(ThreadPool& pool, tensor::Rows y) {
 }
 
 bool Screen::greatest(ThreadPool& pool, tensor::ConstRows x, std::size_t best, tensor::Rows y, Care care) {
-  if (!complete() || x.count > most_tokens || best == 0 || best + spare > weight_.rows / block / 4) return false;
+  if (!complete() || !fits(x.count, best)) return false;
+  if (rest_ > 0) {
+    --rest_;
+    return false;
+  }
+  rest_ = next_rest_;
+  next_rest_ = std::min(2 * next_rest_, longest_rest);
   if (rounded_.size() < x.count) rounded_.resize(x.count);
   for (std::size_t i = 0; i < x.count; ++i)
     if (!round(x.row(i), rounded_[i])) return false;
   screen(pool, y);
   for (std::size_t i = 0; i < x.count; ++i)
     if (!correct(pool, x.row(i), rounded_[i], best, y.row(i), care)) return false;
+  rest_ = 0;
+  next_rest_ = 1;
   return true;
 }
 
@@ -262,26 +285,30 @@ bool Screen::correct(ThreadPool& pool, const float* x, const Rounded& rounded, s
   rows_above(reached, rounded.maxima, [&](std::size_t row) {
     if (y[row] >= reached) chosen_.push_back(std::uint32_t(row));
   });
-  const std::size_t first = chosen_.size();
+  const std::size_t first = chosen_.size(), most = weight_.rows / most_chosen;
+  if (first > most) return false;
   compute(pool, x, 0, care);
   const float least = nth_greatest(outputs_, best);  // of the greatest, or less
   if (!std::isfinite(least)) return false;
 
   rows_above(least, rounded.uppers, [&](std::size_t row) {
-    if (y[row] < reached && y[row] + deviations * rounded.deviation * errors_[row] >= least)
+    if (y[row] < reached && y[row] + deviations * caution_ * deviation(rounded, row) >= least)
       chosen_.push_back(std::uint32_t(row));
   });
-  if (chosen_.size() > weight_.rows / most_chosen) return false;
+  if (chosen_.size() > most) return false;
   compute(pool, x, first, care);
 
   double squares = 0;
   for (std::size_t i = 0; i < chosen_.size(); ++i) {
     float& output = y[chosen_[i]];
-    const float deviation = rounded.deviation * errors_[chosen_[i]], error = outputs_[i] - output;
-    if (deviation > 0) squares += double(error / deviation * (error / deviation));
+    const double expected = double(deviation(rounded, chosen_[i])), error = double(outputs_[i] - output);
+    if (expected > 0) squares += error / expected * (error / expected);
     output = outputs_[i];
   }
-  return squares < double(honest * honest) * double(chosen_.size());
+  const float found = float(std::sqrt(squares / double(chosen_.size())));
+  const bool enough = deviations * caution_ >= enough_deviations * found;
+  caution_ = std::clamp(found, std::max(1.0f, forgotten * caution_), most_caution);
+  return enough;
 }
 
 // outputs_ of chosen_ from `first` on, from the weights themselves.

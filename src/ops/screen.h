@@ -15,23 +15,24 @@ namespace hearth::ops {
 
 class Screen {
  public:
-  // More tokens share one reading of all weights so well that nothing is left to save.
-  static constexpr std::size_t most_tokens = 3;
-
   // Of y = x W^T + bias; borrows both, bias [outputs] may be null. `all_bytes`: what is read for every x, these weights
   // included. Where a copy saves little of that or takes much memory there will never be one.
   Screen(const tensor::Matrix& weight, const float* bias, std::size_t all_bytes);
 
-  // To be told of every x. The copy is begun after some, when more are likely to follow and it is known in which of
-  // their columns large numbers stand, and made a few rows at a time, so that no x waits for it.
+  // Whether that can be done for so many tokens and outputs at all, once the copy is complete. More tokens share one
+  // reading of all weights so well that nothing is left to save; floats are added up in another order for each number.
+  bool fits(std::size_t tokens, std::size_t best) const noexcept;
+  // To be told of every x that fits. The copy is begun after some, when more are likely to follow and it is known in
+  // which of their columns large numbers stand, and made piece by piece, so that no x waits for all of it.
   void grow(ThreadPool& pool, tensor::ConstRows x);
   bool complete() const noexcept { return made_ != 0 && made_ == weight_.rows; }
   std::size_t saved_bytes() const noexcept { return complete() ? weight_.bytes() - copy_bytes() : 0; }
 
   // x [tokens, inputs], y [tokens, outputs]: the `best` greatest outputs of each token as ops::matmul gives them and
   // none above those; the others nearly. A row's roundings count as independent, so that their sum is normal, and a row
-  // is left out where more than seven of its standard deviations are missing. False, and y anything, where the copy is
-  // not complete, tells too few outputs apart, or erred twice as much, in those computed, as chance would have it.
+  // is left out where more than five standard deviations are missing, as large as they were found to be in those that
+  // were computed. False, and y anything, where the copy is not complete, tells too few outputs apart, or errs more
+  // than before. Then it rests for some calls, the more the more often that happened in a row.
   bool greatest(ThreadPool& pool, tensor::ConstRows x, std::size_t best, tensor::Rows y, Care care);
 
  private:
@@ -43,12 +44,17 @@ class Screen {
     std::vector<std::int8_t> bytes;  // see kernels::ScreenPiece
     std::int32_t sum;
     float unit, leading_unit;
-    float deviation;                    // of an output, for each 1 of errors_
-    std::vector<float> maxima, uppers;  // of a block of rows: the largest output, and what it may be at most
+    float deviation, leading_deviation;  // of an output, for each 1 of errors_ and of leading_units_
+    std::vector<float> maxima, uppers;   // of a block of rows: the largest output, and what it may be at most
   };
+  // The root of both squares' sum, or up to 8% more.
+  float deviation(const Rounded& x, std::size_t row) const noexcept {
+    const float a = x.deviation * errors_[row], b = x.leading_deviation * leading_units_[row];
+    return a > b ? a + 0.4143f * b : b + 0.4143f * a;
+  }
   std::size_t row_bytes() const noexcept;
   std::size_t copy_bytes() const noexcept;
-  void begin();
+  bool begin();
   void decode(std::size_t row, std::vector<float>& weights) const;
   void encode(std::size_t row);
   bool round(const float* x, Rounded& to);
@@ -59,11 +65,12 @@ class Screen {
   tensor::Matrix weight_;
   const float* bias_;
   bool worthwhile_;
-  std::size_t calls_ = 0;       // of grow
-  std::vector<float> squares_;  // of x, by column, of all calls so far
+  std::size_t calls_ = 0;                 // of grow
+  std::size_t rest_ = 0, next_rest_ = 1;  // calls of greatest
+  float caution_;                         // more than deviations were found to exceed what chance would have
+  std::vector<float> squares_;            // of x, by column, of all calls so far
   // Of each column: x is multiplied and weights are divided by it before either is rounded.
   std::vector<float> balance_, inverse_balance_;
-  std::vector<bool> is_leading_;  // columns
   std::vector<std::size_t> leading_;
   std::size_t made_ = 0;  // rows
   std::unique_ptr<std::uint8_t[], Free> copy_;

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <functional>
 #include <thread>
 
 #include "base/error.h"
@@ -316,6 +318,58 @@ TEST(SmolLM2, ScreenedLogitsDrawTheSameTokens) {
   }
   EXPECT_GT(screened->screened_bytes(), 10'000'000u);
   EXPECT_EQ(whole->screened_bytes(), 0u);
+
+  // The same logits by both ways, in one engine: those that are not asked for are told from the whole ones.
+  const auto cache = screened->model().new_cache(16);
+  const std::size_t width = screened->model().vocabulary_size();
+  const auto logits = [&](const model::ForwardOptions& options) {
+    const Token token = 2683;
+    const model::Segment segment{.cache = cache.get(), .tokens = {&token, 1}};
+    std::vector<float> row(width);
+    cache->truncate(0);
+    screened->forward({&segment, 1}, {row.data(), 1, width}, options);
+    return row;
+  };
+  const std::vector<float> all = logits({});
+  std::vector<float> some = logits({.best = {.count = 40}});
+  std::vector<float> order = all;
+  std::ranges::nth_element(order, order.begin() + 39, std::greater<>{});
+  std::size_t same = 0;
+  for (std::size_t i = 0; i < width; ++i) {
+    same += some[i] == all[i];
+    if (all[i] >= order[39]) {
+      EXPECT_EQ(some[i], all[i]);
+    } else {
+      ASSERT_LE(some[i], order[39]);
+    }
+  }
+  EXPECT_LT(same, width / 10);
+  EXPECT_EQ(logits({.care = ops::Care::nobody, .best = {.count = 40}}), all);  // whoever measures gets all
+  std::size_t observed = 0;
+  const model::Observer observer = [&](std::string_view, std::size_t, tensor::ConstRows) { ++observed; };
+  EXPECT_EQ(logits({.observer = &observer, .best = {.count = 40}}), all);
+  EXPECT_GT(observed, 100u);
+}
+
+// A grammar asks for any token there is: its answers are the same without a screen.
+TEST(SmolLM2, AGrammarTakesAllLogits) {
+  HEARTH_NEEDS_MODEL("SmolLM2-135M-Instruct.Q4_1.gguf");
+  const auto engine = Engine::open(tests::models() / "SmolLM2-135M-Instruct.Q4_1.gguf", {.context = 128});
+  Session session(engine);
+  session.generate(greedy(engine->tokenizer().encode("Hello"), 40));  // completes the screen
+  ASSERT_GT(engine->screened_bytes(), 0u);
+  const auto constraint = [&] {  // nothing of which is likely
+    return sample::grammar_constraint(engine->token_table(), sample::parse_gbnf("root ::= [\\u4e00-\\u9fff]{6}"));
+  };
+  Request request = greedy(engine->tokenizer().encode("The capital of France is"), 40);
+  request.constraint = constraint();
+  const Answer screened = session.generate(std::move(request));
+  const auto whole =
+      Engine::open(tests::models() / "SmolLM2-135M-Instruct.Q4_1.gguf", {.context = 128, .screen = false});
+  Session other(whole);
+  request = greedy(whole->tokenizer().encode("The capital of France is"), 40);
+  request.constraint = constraint();
+  EXPECT_EQ(screened.tokens, other.generate(std::move(request)).tokens);
 }
 
 TEST(SmolLM2, ConversationReusesItsCache) {

@@ -52,7 +52,7 @@ template <class F>
 bool is_few(std::size_t tokens, Care care) {
   if constexpr (!is_float<F>) {
     if (is_measured(care) || care == Care::prompt) return false;  // a few tokens' activations are bytes
-    if (!only_words<F>) return tokens <= few_tile;
+    if (!F::is_signed) return tokens <= few_tile;
   }
   return tokens <= few_tokens;
 }
@@ -101,6 +101,7 @@ struct Bytes {
 };
 template <class F, class Quads>
 void many_bytes(const ProductPiece& piece) {
+  static_assert(F::group == 32 || Quads::form != Form::int8_quads || F::offset == offset_of_words);
   using Held = typename AsBytes<F>::Type;
   many<Held, BytePanels<F::group, Quads::mixed>, Bytes<Held, Quads>::template Tile>(piece);
 }

@@ -65,7 +65,11 @@ struct ByteQuads {
   static constexpr bool mixed = false;
   struct Group {
     std::int8_t values[8][4][4];  // [step][token][column]
-    float scales[4], sums32[4], sums16[2][4];
+    float scales[4], sums32[4];
+    union {
+      float sums16[2][4];
+      std::int32_t offsets16[2][4];  // in ByteQuads; see offset_of_words
+    };
   };
   Group* base;
   std::size_t record;  // groups between one four and the next
@@ -233,24 +237,28 @@ inline __m128 four_magnitudes(const float* const (&x)[4]) {
   return _mm256_castps256_ps128(larger(all, _mm256_permute2f128_ps(all, all, 1)));
 }
 
+// Products with codes of six bits, which stand for 32 less, are brought to what they stand for in words already: by
+// this much, for every first and second of four in 16 columns, and every third and fourth. All still fits in 16 bits.
+constexpr int offset_of_words = 32;
+
 // What activations of one sign may add up to, so that sums of their products with codes of up to 63 fit in 16 bits: in
 // each 16 columns those of every first and second of four, or every third and fourth. Eight times 127 may occur, a
 // third of that is usual.
 constexpr int most_of_one_sign = 32767 / 63;
-// The larger of both signs' sums, each pair of words twice.
+inline __m256i all_four(__m256i words) {
+  const __m256i two = _mm256_add_epi16(words, _mm256_shuffle_epi32(words, 0x4e));
+  return _mm256_add_epi16(two, _mm256_shuffle_epi32(two, 0xb1));
+}
+// The larger of both signs' sums, each pair of words four times.
 inline __m256i sums_of_one_sign(__m256i bytes) {
   const __m256i ones = _mm256_set1_epi8(1);
-  const auto all_four = [](__m256i words) {
-    const __m256i two = _mm256_add_epi16(words, _mm256_shuffle_epi32(words, 0x4e));
-    return _mm256_add_epi16(two, _mm256_shuffle_epi32(two, 0xb1));
-  };
   const __m256i positive = _mm256_maddubs_epi16(ones, _mm256_max_epi8(bytes, _mm256_setzero_si256()));
   const __m256i negative = _mm256_sub_epi16(positive, _mm256_maddubs_epi16(ones, bytes));
   return _mm256_max_epi16(all_four(positive), all_four(negative));
 }
 
 // The same 32 columns of four tokens, each as RoundedGroup has them; in a larger unit where sums would not fit.
-template <bool mixed = false>
+template <bool mixed = false, bool words = false>
 void round_four(const float* const (&x)[4], __m128 magnitudes, ByteQuads::Group& to) {
   const __m128 most = _mm_set1_ps(127);
   __m128 scales;
@@ -290,8 +298,17 @@ void round_four(const float* const (&x)[4], __m128 magnitudes, ByteQuads::Group&
   const auto scaled = [&](__m128i sum) { return _mm_mul_ps(scales, _mm_cvtepi32_ps(sum)); };
   _mm_storeu_ps(to.scales, scales);
   _mm_storeu_ps(to.sums32, scaled(_mm_add_epi32(low, high)));
-  _mm_storeu_ps(to.sums16[0], scaled(low));
-  _mm_storeu_ps(to.sums16[1], scaled(high));
+  if constexpr (words) {
+    for (std::size_t t = 0; t < 4; ++t) {
+      const __m256i eights = all_four(_mm256_maddubs_epi16(_mm256_set1_epi8(1), bytes[t]));
+      const __m256i offsets = _mm256_mullo_epi16(eights, _mm256_set1_epi16(-offset_of_words));
+      to.offsets16[0][t] = _mm256_extract_epi32(offsets, 0);
+      to.offsets16[1][t] = _mm256_extract_epi32(offsets, 4);
+    }
+  } else {
+    _mm_storeu_ps(to.sums16[0], scaled(low));
+    _mm_storeu_ps(to.sums16[1], scaled(high));
+  }
 
   const __m256i low01 = _mm256_unpacklo_epi32(bytes[0], bytes[1]), low23 = _mm256_unpacklo_epi32(bytes[2], bytes[3]);
   const __m256i high01 = _mm256_unpackhi_epi32(bytes[0], bytes[1]), high23 = _mm256_unpackhi_epi32(bytes[2], bytes[3]);
@@ -316,7 +333,7 @@ void pack_byte_quad(const Activations& input, const Quads& quads, std::size_t to
   const FourRows rows(input, token, end);
   for (std::size_t column = 0; column < input.columns; column += 32) {
     const float* const x[4] = {rows.x[0] + column, rows.x[1] + column, rows.x[2] + column, rows.x[3] + column};
-    round_four<Quads::mixed>(x, four_magnitudes(x), quads.groups(token)[column / 32]);
+    round_four<Quads::mixed, Quads::form == Form::int8_quads>(x, four_magnitudes(x), quads.groups(token)[column / 32]);
   }
 }
 

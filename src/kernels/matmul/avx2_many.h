@@ -2,7 +2,8 @@
 // and multiplied with every token, four at a time (floats: six).
 //
 // Formats of up to six bits stay exact, as unsigned bytes with a scale and a constant for each group of columns;
-// vpmaddubsw yields pairs of products in 16 bits that are added up there as far as they fit. The others become words
+// vpmaddubsw yields pairs of products in 16 bits that are added up there as far as they fit. So do, nearly, IQ4's
+// sixteen values (iq4_six_bits). The others become words
 // on one scale for each row and 256 columns, for vpmaddwd: 4097 * 2047 * 256 fits in 31 bits.
 #pragma once
 
@@ -196,7 +197,7 @@ struct BytePanels {
 };
 
 // Pairs of products are added up over `most_steps` steps of four columns before they leave 16 bits.
-template <std::size_t group, bool mixed, int most_steps, int T>
+template <std::size_t group, bool mixed, bool offset_in_words, int most_steps, int T>
 struct ByteSums {
   static constexpr int parts = mixed ? 1 : 32 / group, steps = 8 / parts < most_steps ? 8 / parts : most_steps;
 
@@ -218,6 +219,12 @@ struct ByteSums {
             words[t][1] = s == 0 ? pb : in_turn(_mm256_add_epi16(words[t][1], pb));
           });
         });
+        if constexpr (offset_in_words)
+          unroll<T>(HEARTH_UNROLL(t) {
+            const __m256i offset = _mm256_set1_epi32(x.offsets16[part][t]);
+            words[t][0] = in_turn(_mm256_add_epi16(words[t][0], offset));
+            words[t][1] = in_turn(_mm256_add_epi16(words[t][1], offset));
+          });
         unroll<panels>(HEARTH_UNROLL(p) {
           const __m256i factor = _mm256_load_si256(reinterpret_cast<const __m256i*>(w.factors[part][p]));
           unroll<T>(HEARTH_UNROLL(t) {
@@ -227,7 +234,7 @@ struct ByteSums {
         });
       });
     });
-    unroll<32 / group>(HEARTH_UNROLL(part) {
+    unroll<offset_in_words ? 0 : 32 / group>(HEARTH_UNROLL(part) {
       unroll<T>(HEARTH_UNROLL(t) {
         const __m256 sum = _mm256_broadcast_ss((group == 32 ? x.sums32 : x.sums16[part]) + t);
         unroll<panels>(HEARTH_UNROLL(p) {
@@ -274,6 +281,8 @@ template <std::size_t group, int T>
 // Quads: ByteQuads, MixedQuads or FineQuads.
 template <class Quads, std::size_t group, int most_steps, int T>
 struct ByteTile {
+  static constexpr bool offset_in_words = Quads::form == Form::int8_quads && group == 16;
+
   static void run(std::size_t token, const ProductPiece& piece, const Source& from,
                   const BytePanels<group, Quads::mixed>& weights) {
     const Quads in(piece.input->packed[static_cast<std::size_t>(Quads::form)], piece.input->columns);
@@ -283,7 +292,7 @@ struct ByteTile {
     __m256 totals[T][panels];
     unroll<T>(HEARTH_UNROLL(t) { totals[t][0] = totals[t][1] = _mm256_setzero_ps(); });
     for (const auto* const end = w + from.columns / 32; w != end; ++w, ++x)
-      ByteSums<group, Quads::mixed, most_steps, T>::add(*w, *x, totals);
+      ByteSums<group, Quads::mixed, offset_in_words, most_steps, T>::add(*w, *x, totals);
     if constexpr (Quads::form == Form::fine_quads) add_far(in.list(token, from.first), weights, totals);
     unroll<panels>(HEARTH_UNROLL(p) {
       const __m256 unit = _mm256_load_ps(weights.units[p]);
