@@ -118,10 +118,13 @@ REAL = [("SmolLM2-135M-Instruct.Q4_1.gguf", ":512,0,0:0,64,0:4096,0,0:0,64,2048"
 FORMATS = ["F16", "BF16", "Q8_0", "Q6_K", "Q5_K", "Q4_K", "Q3_K", "Q2_K", "Q5_0", "Q5_1", "Q4_0", "Q4_1", "IQ4_NL", "IQ4_XS", "MXFP4"]
 
 
-def rate_of_ours(hearth, model, test, threads, _settings):
+ALL_LOGITS = "all logits"  # ours, without a screen before the output layer
+
+
+def rate_of_ours(hearth, model, test, threads, settings):
     prompt, generate, depth = test
     done = subprocess.run([hearth, "bench", model, "-p", str(prompt), "-n", str(generate), "--depth", str(depth), "--repeat", "1",
-                           "--threads", str(threads), "--json"], capture_output=True, text=True)
+                           "--threads", str(threads), "--json", *settings], capture_output=True, text=True)
     if done.returncode != 0:
         log(done.stderr.strip())
         return None
@@ -240,11 +243,11 @@ def real_models(given):
 
 
 def table(rows, names):
-    lines = ["| model | test | ours | " + " | ".join(f"{name} | ratio" for name in names) + " |",
-             "|---|---|---:|" + "---:|---:|" * len(names)]
+    lines = [f"| model | test | ours | {ALL_LOGITS} | " + " | ".join(f"{name} | ratio" for name in names) + " |",
+             "|---|---|---:|---:|" + "---:|---:|" * len(names)]
     for model, test, result in rows:
         mine = result["ours"]
-        cells = [f"{mine:.1f}" if mine else "-"]
+        cells = [f"{rate:.1f}" if rate else "-" for rate in (mine, result.get(ALL_LOGITS))]
         for name in names:
             other = result[name]
             cells += [f"{other:.1f}" if other else "-", f"{mine / other:.2f}" if mine and other else "-"]
@@ -264,6 +267,7 @@ HEADER = """# Speed beside the peers: {cpu}
 
 Made by `make bench-peers` (bench/peers.py): tokens a second, medians of {rounds} rounds in which each program runs once, so that all
 see the same neighbours; a ratio above 1 is ours ahead. Each peer runs with the best of its settings (repacking, flash attention).
+All logits: ours without the screen that leaves those inexact which sampling by default cannot draw (docs/performance.md, The output layer).
 `pp512`: a prompt of 512 tokens; `tg64`: 64 tokens generated one by one; `@ d2048`: with 2048 in the cache. 1B: random weights, in the
 shape of a Llama (16 layers, width 2048, vocabulary 49152). Seconds are of a whole short run, from start to end.
 
@@ -328,7 +332,8 @@ def main():
             programs = {"ours": (rate_of_ours, options.hearth, [[]])}
             programs |= {peer: (rate_of_peer, binaries[peer, level], PEERS[peer][2]) for peer in names}
             for test in tests:
-                result = measure(figures, programs, level, name, model, test, options)
+                without = {ALL_LOGITS: (rate_of_ours, options.hearth, [["--all-logits"]])} if test[1] else {}
+                result = measure(figures, programs | without, level, name, model, test, options)
                 speeds[level].append((name, label(test), result))
                 log(f"{level} {name} {label(test)}: " + ", ".join(f"{program} {rate:.1f}" if rate else f"{program} -" for program, rate in result.items()))
                 write()
