@@ -96,12 +96,13 @@ std::size_t scratch_bytes(Type, std::size_t, std::size_t) {
 
 template <class F, class Quads>
 struct Bytes {
+  static constexpr bool offset_in_words = F::group == 16 && !F::minimum && Quads::form != Form::fine_quads;
+  static_assert(!offset_in_words || F::offset == offset_of<Quads::mixed>);
   template <int T>
-  using Tile = ByteTile<Quads, F::group, steps_that_fit<F>, T>;
+  using Tile = ByteTile<Quads, F::group, offset_in_words, steps_that_fit<F>, T>;
 };
 template <class F, class Quads>
 void many_bytes(const ProductPiece& piece) {
-  static_assert(F::group == 32 || Quads::form != Form::int8_quads || F::offset == offset_of_words);
   using Held = typename AsBytes<F>::Type;
   many<Held, BytePanels<F::group, Quads::mixed>, Bytes<Held, Quads>::template Tile>(piece);
 }

@@ -65,10 +65,14 @@ struct ByteQuads {
   static constexpr bool mixed = false;
   struct Group {
     std::int8_t values[8][4][4];  // [step][token][column]
-    float scales[4], sums32[4];
+    float scales[4];
+    union {
+      float sums32[4];
+      std::int32_t offsets32[4];  // in MixedQuads: two words, of the first 16 columns and the others; see offset_of
+    };
     union {
       float sums16[2][4];
-      std::int32_t offsets16[2][4];  // in ByteQuads; see offset_of_words
+      std::int32_t offsets16[2][4];  // in ByteQuads
     };
   };
   Group* base;
@@ -237,9 +241,11 @@ inline __m128 four_magnitudes(const float* const (&x)[4]) {
   return _mm256_castps256_ps128(larger(all, _mm256_permute2f128_ps(all, all, 1)));
 }
 
-// Products with codes of six bits, which stand for 32 less, are brought to what they stand for in words already: by
-// this much, for every first and second of four in 16 columns, and every third and fourth. All still fits in 16 bits.
-constexpr int offset_of_words = 32;
+// Products with codes that stand for so much less are brought to what they stand for in words already: Q6_K's by a word
+// for every first and second of four in 16 columns, and one for every third and fourth; Q3_K's by one for each 16
+// columns. All still fits in 16 bits.
+template <bool mixed>
+constexpr int offset_of = mixed ? 4 : 32;
 
 // What activations of one sign may add up to, so that sums of their products with codes of up to 63 fit in 16 bits: in
 // each 16 columns those of every first and second of four, or every third and fourth. Eight times 127 may occur, a
@@ -297,11 +303,17 @@ void round_four(const float* const (&x)[4], __m128 magnitudes, ByteQuads::Group&
   const __m128i low = _mm256_castsi256_si128(halves), high = _mm256_extracti128_si256(halves, 1);
   const auto scaled = [&](__m128i sum) { return _mm_mul_ps(scales, _mm_cvtepi32_ps(sum)); };
   _mm_storeu_ps(to.scales, scales);
-  _mm_storeu_ps(to.sums32, scaled(_mm_add_epi32(low, high)));
+  if constexpr (mixed) {
+    const auto offset = [](__m128i sum) { return _mm_mullo_epi32(sum, _mm_set1_epi32(-offset_of<true>)); };
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(to.offsets32),
+                     _mm_blend_epi16(offset(low), _mm_slli_epi32(offset(high), 16), 0xaa));
+  } else {
+    _mm_storeu_ps(to.sums32, scaled(_mm_add_epi32(low, high)));
+  }
   if constexpr (words) {
     for (std::size_t t = 0; t < 4; ++t) {
       const __m256i eights = all_four(_mm256_maddubs_epi16(_mm256_set1_epi8(1), bytes[t]));
-      const __m256i offsets = _mm256_mullo_epi16(eights, _mm256_set1_epi16(-offset_of_words));
+      const __m256i offsets = _mm256_mullo_epi16(eights, _mm256_set1_epi16(-offset_of<false>));
       to.offsets16[0][t] = _mm256_extract_epi32(offsets, 0);
       to.offsets16[1][t] = _mm256_extract_epi32(offsets, 4);
     }

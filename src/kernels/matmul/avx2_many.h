@@ -221,7 +221,7 @@ struct ByteSums {
         });
         if constexpr (offset_in_words)
           unroll<T>(HEARTH_UNROLL(t) {
-            const __m256i offset = _mm256_set1_epi32(x.offsets16[part][t]);
+            const __m256i offset = _mm256_set1_epi32(mixed ? x.offsets32[t] : x.offsets16[part][t]);
             words[t][0] = in_turn(_mm256_add_epi16(words[t][0], offset));
             words[t][1] = in_turn(_mm256_add_epi16(words[t][1], offset));
           });
@@ -278,13 +278,11 @@ template <std::size_t group, int T>
   unroll<T>(HEARTH_UNROLL(t) { unroll<panels>(HEARTH_UNROLL(p) { totals[t][p] = _mm256_load_ps(sums[t][p]); }); });
 }
 
-// Quads: ByteQuads, MixedQuads or FineQuads.
-template <class Quads, std::size_t group, int most_steps, int T>
+// Quads: ByteQuads, MixedQuads or FineQuads. Never inlined: sums would leave their registers.
+template <class Quads, std::size_t group, bool offset_in_words, int most_steps, int T>
 struct ByteTile {
-  static constexpr bool offset_in_words = Quads::form == Form::int8_quads && group == 16;
-
-  static void run(std::size_t token, const ProductPiece& piece, const Source& from,
-                  const BytePanels<group, Quads::mixed>& weights) {
+  [[gnu::noinline]] static void run(std::size_t token, const ProductPiece& piece, const Source& from,
+                                    const BytePanels<group, Quads::mixed>& weights) {
     const Quads in(piece.input->packed[static_cast<std::size_t>(Quads::form)], piece.input->columns);
     fetch_output(piece, token, T, from.row);
     const auto* x = in.groups(token) + from.first / 32;
