@@ -269,7 +269,8 @@ Made by `make bench-peers` (bench/peers.py): tokens a second, medians of {rounds
 see the same neighbours; a ratio above 1 is ours ahead. Each peer runs with the best of its settings (repacking, flash attention).
 All logits: ours without the screen that leaves those inexact which sampling by default cannot draw (docs/performance.md, The output layer).
 `pp512`: a prompt of 512 tokens; `tg64`: 64 tokens generated one by one; `@ d2048`: with 2048 in the cache. 1B: random weights, in the
-shape of a Llama (16 layers, width 2048, vocabulary 49152). Seconds are of a whole short run, from start to end.
+shape of a Llama (16 layers, width 2048, vocabulary 49152). Seconds are of a whole short run, from start to end;
+peaks too, which ends before the screen makes its copy.
 
 {threads} threads, {date}.{note}
 """

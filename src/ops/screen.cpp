@@ -27,10 +27,10 @@ constexpr std::size_t sampled_rows = 1024;         // that tell how large weight
 constexpr std::size_t block = 64;                  // rows
 constexpr std::size_t spare = 16;                  // rows computed besides the best at first
 constexpr std::size_t most_chosen = 16;            // one row of so many at most: else all are as cheap
-constexpr std::size_t longest_rest = 64;
+constexpr std::size_t longest_rest = 64;           // calls of greatest
 constexpr std::size_t most_tokens = 3;
-constexpr float deviations = 6, enough_deviations = 5;  // as expected, and as found
-constexpr float most_caution = 4, forgotten = 0.99f;
+constexpr float deviations = 6, enough_deviations = 5;  // that a row left out is short of: as expected, and as found
+constexpr float most_caution = 4, forgotten = 0.99f;    // of it this much is left at the next call
 // Sixteen steps, in standard deviations, that round what is normally distributed best. [Max, 1960: Quantizing for
 // minimum distortion]
 constexpr float step = 0.3352f;
@@ -54,8 +54,7 @@ void Screen::Free::operator()(std::uint8_t* memory) const {
   ::operator delete[](memory, huge_page);
 }
 
-Screen::Screen(const tensor::Matrix& weight, const float* bias, std::size_t all_bytes)
-    : weight_(weight), bias_(bias), caution_(1) {
+Screen::Screen(const tensor::Matrix& weight, const float* bias, std::size_t all_bytes) : weight_(weight), bias_(bias) {
   worthwhile_ = weight.columns % screen_block == 0 && weight.columns >= 2 * screen_leading &&
                 copy_bytes() <= most_bytes && copy_bytes() < weight.bytes() &&
                 (weight.bytes() - copy_bytes()) * least_gain >= all_bytes;

@@ -67,7 +67,7 @@ class Screen {
   bool worthwhile_;
   std::size_t calls_ = 0;                 // of grow
   std::size_t rest_ = 0, next_rest_ = 1;  // calls of greatest
-  float caution_;                         // more than deviations were found to exceed what chance would have
+  float caution_ = 1;                     // how many times what chance would have it errs, as was found lately
   std::vector<float> squares_;            // of x, by column, of all calls so far
   // Of each column: x is multiplied and weights are divided by it before either is rounded.
   std::vector<float> balance_, inverse_balance_;

@@ -47,7 +47,7 @@ Form many_form(std::size_t columns, Care care) {
 }
 
 // What panels hold as bytes is unpacked at so little cost that five tokens pay for it (Q4_K with eight: 134 GOPS
-// against 105 on one core).
+// against 105 on one core). Signed formats' bytes are not exact, or none: they wait until more tokens pay for it.
 template <class F>
 bool is_few(std::size_t tokens, Care care) {
   if constexpr (!is_float<F>) {

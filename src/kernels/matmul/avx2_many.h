@@ -2,9 +2,9 @@
 // and multiplied with every token, four at a time (floats: six).
 //
 // Formats of up to six bits stay exact, as unsigned bytes with a scale and a constant for each group of columns;
-// vpmaddubsw yields pairs of products in 16 bits that are added up there as far as they fit. So do, nearly, IQ4's
-// sixteen values (iq4_six_bits). The others become words
-// on one scale for each row and 256 columns, for vpmaddwd: 4097 * 2047 * 256 fits in 31 bits.
+// vpmaddubsw yields pairs of products in 16 bits that are added up there as far as they fit. IQ4's sixteen values are
+// such bytes too, nearly (iq4_six_bits). The others become words on one scale for each row and 256 columns, for
+// vpmaddwd: 4097 * 2047 * 256 fits in 31 bits.
 #pragma once
 
 #include "kernels/matmul/avx2_formats.h"
