@@ -50,6 +50,7 @@ case("open a model", "open", "tiny", expected={"context_length": 512, "trained_c
      record=["vocabulary_size", "parameter_count", "file_bytes", "bos_token", "eos_token"])
 case("open with options", "open", "tiny", {"options": {"context_length": 64, "threads": 1, "batch_tokens": 8, "cache_type": "q8_0", "preload": False}},
      {"context_length": 64, "trained_context": 512, "threads": 1})
+case("open for all logits", "open", "tiny", {"options": {"all_logits": True}}, {"context_length": 512})
 case("open a model without a tokenizer", "open", "no-tokenizer", expected={"has_tokenizer": False, "has_chat_template": False, "bos_token": None, "eos_token": None})
 case("open an encoder", "open", "tiny-encoder", {"options": {"context_length": 64}}, {"is_encoder": True, "has_chat_template": False, "embedding_length": 32})
 case("open what is not there", "open", "absent", expected=error("not_found", "absent.gguf"))

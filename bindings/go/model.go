@@ -42,6 +42,7 @@ type ModelOptions struct {
 	CacheType     CacheType // how sessions keep what they have read
 	NoPreload     bool      // do not read the file while opening
 	Shift         bool      // a full context goes on, its oldest half forgotten
+	AllLogits     bool      // do not estimate logits that cannot be drawn; slower
 	// OnProgress hears how far opening is, from 0 to 1; false stops it.
 	OnProgress func(fraction float64) bool
 }
@@ -77,7 +78,7 @@ func Open(ctx context.Context, path string, options *ModelOptions) (*Model, erro
 			return nil, numbers.err
 		}
 		o.cache_type = C.int32_t(options.CacheType)
-		o.preload, o.shift = flag(!options.NoPreload), flag(options.Shift)
+		o.preload, o.shift, o.all_logits = flag(!options.NoPreload), flag(options.Shift), flag(options.AllLogits)
 		if heard.hear = options.OnProgress; heard.hear != nil {
 			handle := cgo.NewHandle(&heard)
 			defer handle.Delete()

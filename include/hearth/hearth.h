@@ -165,6 +165,8 @@ typedef struct hearth_model_options {
                             disk. Default 1 */
   int32_t shift; /* not 0: a full context goes on, half of its oldest tokens (and a conversation's oldest turns) are
                     forgotten; 0: an answer ends there, a prompt that is too long is refused. Default 0 */
+  int32_t all_logits; /* not 0: logits that cannot be drawn are computed as exactly as those that can, which is slower
+                         where the vocabulary is large; 0: they may be estimated. Default 0 */
 } hearth_model_options;
 
 /* struct_size: the sizeof of the caller's struct, as everywhere in _init functions. */

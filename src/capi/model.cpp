@@ -1,5 +1,6 @@
 #include "capi/model.h"
 
+#include <cstddef>
 #include <limits>
 
 #include "capi/arguments.h"
@@ -10,7 +11,7 @@ using namespace hearth::capi;
 
 namespace {
 
-constexpr std::size_t options_v1 = sizeof(hearth_model_options), info_v1 = sizeof(hearth_model_info);
+constexpr std::size_t options_v1 = offsetof(hearth_model_options, all_logits), info_v1 = sizeof(hearth_model_info);
 // How far opening is when the file is mapped and checked, its tensors are bound, its tokenizer is made.
 constexpr double mapped = 0.05, bound = 0.1, ready = 0.3;
 
@@ -47,7 +48,8 @@ engine::EngineOptions engine_options(const hearth_model_options& options) {
           .context = options.context_length,
           .batch_tokens = options.batch_tokens,
           .kv_type = cache_type(options.cache_type),
-          .shift = options.shift != 0};
+          .shift = options.shift != 0,
+          .screen = options.all_logits == 0};
 }
 
 // Touches every page of the weights, in the order of the file.

@@ -64,6 +64,7 @@ void add_bench(CLI::App& app) {
   auto* command = app.add_subcommand("bench", "prompt and generation speed, memory");
   auto run = std::make_shared<Bench>();
   run->model.add_to(*command);
+  run->model.add_all_logits_to(*command);
   command->add_option("-p,--prompt", run->options.prompt, "tokens of prompt; 0: none")->capture_default_str();
   command->add_option("-n,--generate", run->options.generate, "tokens to generate; 0: none")->capture_default_str();
   command->add_option("--depth", run->options.depth, "positions in the cache before")->capture_default_str();

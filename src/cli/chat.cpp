@@ -164,6 +164,7 @@ void add_chat(CLI::App& app) {
   auto run = std::make_shared<ChatCommand>();
   run->model.model = "smollm2-135m-instruct";
   run->model.add_to(*command, false);
+  run->model.add_all_logits_to(*command);
   run->generation.add_to(*command);
   command->add_option("--system", run->system, "the system message");
   command->add_flag("--speed", run->speed, "tell tokens per second after each answer");

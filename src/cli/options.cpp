@@ -39,6 +39,9 @@ void ModelOptions::add_to(CLI::App& command, bool model_required) {
   command.add_option("--rope-base", rope_base, "the rotary frequencies' base")->check(above_zero());
   command.add_flag("--context-shift", shift, "a full context forgets its older half and goes on");
   command.add_option("--sink", sink, "first tokens that a shift always keeps")->capture_default_str();
+}
+
+void ModelOptions::add_all_logits_to(CLI::App& command) {
   command.add_flag("--all-logits", all_logits, "compute also those exactly that cannot be drawn: slower");
 }
 

@@ -24,6 +24,7 @@ struct ModelOptions {
   bool all_logits = false;
 
   void add_to(CLI::App& command, bool model_required = true);
+  void add_all_logits_to(CLI::App& command);  // --all-logits, where tokens are drawn; all others compute all anyway
   engine::EngineOptions engine_options() const;
   std::shared_ptr<engine::Engine> open() const;
 };

@@ -64,6 +64,7 @@ void add_run(CLI::App& app) {
   auto* command = app.add_subcommand("run", "answer one prompt");
   auto run = std::make_shared<Run>();
   run->model.add_to(*command);
+  run->model.add_all_logits_to(*command);
   auto* prompt = command->add_option("PROMPT", run->prompt, "the prompt (default: stdin)");
   run->generation.add_to(*command);
   auto* system = command->add_option("--system", run->system, "the system message");

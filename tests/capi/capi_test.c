@@ -141,6 +141,19 @@ static void test_struct_sizes(void) {
   hearth_model_close(model);
 }
 
+/* What a program hands over that was built before a field was added. */
+static void test_older_model_options(void) {
+  hearth_model_options options;
+  hearth_model* model = NULL;
+  const size_t older = offsetof(hearth_model_options, all_logits);
+  CHECK_STATUS(HEARTH_USAGE, hearth_model_options_init(&options, older - 1, &error));
+  options.all_logits = 77;
+  CHECK_OK(hearth_model_options_init(&options, older, &error));
+  CHECK(options.struct_size == older && options.all_logits == 77);
+  CHECK_OK(hearth_model_open(path_of("tiny"), &options, &model, &error));
+  hearth_model_close(model);
+}
+
 struct Heard {
   char text[4096];
   size_t length, calls, stop_after;
@@ -427,6 +440,7 @@ int main(int argc, char** argv) {
   test_null_is_refused();
   test_handles_are_checked();
   test_struct_sizes();
+  test_older_model_options();
   test_generation();
   test_conversation();
   test_deep_json_is_refused();

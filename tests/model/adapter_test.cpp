@@ -107,6 +107,26 @@ TEST_F(AdapterTest, AddsWhatMergedWeightsWouldAdd) {
   }
 }
 
+// A screen holds a copy of the file's own output layer.
+TEST_F(AdapterTest, OfTheOutputLayerTakesAllLogits) {
+  const nlohmann::json spec = {{"family", "llama"}, {"keys", {{"vocab_size", 8192}, {"embedding_length", 128}}}};
+  tests::Runner runner(open_model(spec));
+  const auto inner = open_adapter(adapter_for(spec, {"blk.0.attn_q.weight"}, 8), *runner.model);
+  const auto output = open_adapter(adapter_for(spec, {"output.weight"}, 8), *runner.model);
+  const auto screen = runner.model->new_screen();
+  const auto logits = [&](const model::Adapter& adapter, model::Best best) {
+    const std::vector<model::ActiveAdapter> active = {{&adapter, 1.0f}};
+    const Token token = 42;
+    return runner.feed(runner.model->new_cache(8).get(), {&token, 1}, model::Segment::Want::last,
+                       {.adapters = active, .best = best});
+  };
+  const model::Best some = {.count = 1, .screen = screen.get()};
+  for (int i = 0; i < 100; ++i) logits(*inner, some);
+  ASSERT_TRUE(screen->complete());
+  EXPECT_NE(logits(*inner, some), logits(*inner, {}));
+  EXPECT_EQ(logits(*output, some), logits(*output, {}));
+}
+
 TEST_F(AdapterTest, RefusesAnAdapterOfAnotherModel) {
   const nlohmann::json spec = {{"family", "llama"}};
   const auto model = open_model(spec);

@@ -347,6 +347,26 @@ TEST(Transformer, ATapeKeepsWhatAGradientNeeds) {
     EXPECT_NEAR(activated[i], gate[i] / (1 + std::exp(-gate[i])) * up[i], 1e-5);
 }
 
+// By a scale below zero the least outputs become the greatest logits.
+TEST(Transformer, AScreenOnlyKnowsGreatestOutputs) {
+  for (const float scale : {0.5f, -0.5f}) {
+    tests::Runner runner =
+        open_tiny({{"family", "llama"},
+                   {"keys", {{"vocab_size", 8192}, {"embedding_length", 128}, {"logit_scale", scale}}}});
+    const auto screen = runner.model->new_screen();
+    const auto logits = [&](model::Best best) {
+      const Token token = 42;
+      return runner.feed(runner.model->new_cache(8).get(), {&token, 1}, model::Segment::Want::last, {.best = best});
+    };
+    std::vector<float> some;
+    for (int i = 0; i < 100; ++i) some = logits({.count = 1, .screen = screen.get()});
+    EXPECT_EQ(screen->complete(), scale > 0);
+    const auto all = logits({});
+    EXPECT_EQ(some == all, scale < 0);
+    EXPECT_EQ(std::ranges::max(some), std::ranges::max(all));
+  }
+}
+
 TEST(Transformer, RotaryOverridesAreWhatTheFileWouldSay) {
   const auto tokens = some_tokens(30);
   const auto logits = [&](const nlohmann::json& keys, const model::RopeOverride& wanted) {

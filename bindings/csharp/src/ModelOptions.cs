@@ -31,6 +31,8 @@ namespace OpenHearth
         public bool? Preload { get; set; }
         /// <summary>A full context goes on, half of its oldest tokens forgotten.</summary>
         public bool? Shift { get; set; }
+        /// <summary>Do not estimate logits that cannot be drawn; slower.</summary>
+        public bool? AllLogits { get; set; }
         /// <summary>Hears how far opening is, from 0 to 1; false stops it.</summary>
         [AllowNull, MaybeNull] public Func<double, bool> OnProgress { get; set; }
 
@@ -43,6 +45,7 @@ namespace OpenHearth
             o.CacheType = (int?)CacheType ?? o.CacheType;
             if (Preload is bool preload) o.Preload = Numbers.Flag(preload);
             if (Shift is bool shift) o.Shift = Numbers.Flag(shift);
+            if (AllLogits is bool all) o.AllLogits = Numbers.Flag(all);
             return o;
         }
     }

@@ -22,7 +22,7 @@ namespace OpenHearth
             internal UIntPtr StructSize;
             internal IntPtr OnProgress, User, Cancellation;
             internal uint Threads, ContextLength, BatchTokens;
-            internal int CacheType, Preload, Shift;
+            internal int CacheType, Preload, Shift, AllLogits;
         }
 
         [StructLayout(LayoutKind.Sequential)]

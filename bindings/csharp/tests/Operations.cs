@@ -52,6 +52,7 @@ static class Operations
                 case "batch_tokens": settings.BatchTokens = (int)(double)one.Value; break;
                 case "preload": settings.Preload = (bool)one.Value; break;
                 case "shift": settings.Shift = (bool)one.Value; break;
+                case "all_logits": settings.AllLogits = (bool)one.Value; break;
                 case "cache_type": settings.CacheType = (CacheType)Enum.Parse(typeof(CacheType), (string)one.Value, true); break;
                 default: throw new ArgumentException("no model option " + one.Key);
             }

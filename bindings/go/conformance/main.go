@@ -111,6 +111,8 @@ func open(ctx context.Context, name string, o object, progress func(float64) boo
 			}
 		case "preload":
 			settings.NoPreload = !value.(bool)
+		case "all_logits":
+			settings.AllLogits = value.(bool)
 		case "shift":
 			settings.Shift = value.(bool)
 		case "cache_type":

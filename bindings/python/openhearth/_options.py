@@ -10,7 +10,7 @@ from .errors import UsageError
 _UNSIGNED_32 = {"max_tokens", "threads", "context_length", "batch_tokens", "dimensions"}
 _SIGNED_32 = {"top_k", "penalty_window"}
 _FLOATS = {"temperature", "top_p", "min_p", "typical_p", "repeat_penalty", "frequency_penalty", "presence_penalty"}
-_FLAGS = {"parse_special", "special_text", "ignore_end", "preload", "shift", "normalise"}
+_FLAGS = {"parse_special", "special_text", "ignore_end", "preload", "shift", "all_logits", "normalise"}
 _TEXTS = {"grammar", "prefix"}
 _JSON = {"json_schema", "tools", "template_variables"}
 

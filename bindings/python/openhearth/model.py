@@ -98,7 +98,8 @@ class Model(c.Handle):
         with Model("model.gguf") as model, model.session() as session:
             print(session.say("Why is the sky blue?").text)
 
-    `on_progress(fraction)` may return False to stop the opening; CancelledError is raised then.
+    `on_progress(fraction)` may return False to stop the opening; CancelledError is raised then. `all_logits`: do not estimate logits
+    that cannot be drawn; slower.
     """
 
     CACHE_TYPES = {"f16": 0, "f32": 1, "q8_0": 2, "q4_0": 3}
@@ -106,10 +107,11 @@ class Model(c.Handle):
 
     def __init__(self, path: Path, *, threads: int | None = None, context_length: int | None = None,
                  batch_tokens: int | None = None, cache_type: str | None = None, preload: bool | None = None,
-                 shift: bool | None = None, on_progress: OnProgress | None = None, cancellation: Cancellation | None = None):
+                 shift: bool | None = None, all_logits: bool | None = None, on_progress: OnProgress | None = None,
+                 cancellation: Cancellation | None = None):
         options = c.initialised(c.ModelOptions, "hearth_model_options_init")
         _options.fill(options, {"threads": threads, "context_length": context_length, "batch_tokens": batch_tokens,
-                                "preload": preload, "shift": shift, "cancellation": cancellation})
+                                "preload": preload, "shift": shift, "all_logits": all_logits, "cancellation": cancellation})
         if cache_type is not None:
             options.cache_type = _options.choice("cache_type", cache_type, self.CACHE_TYPES)
         callback = _options.progress(on_progress)

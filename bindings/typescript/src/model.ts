@@ -18,6 +18,8 @@ export interface ModelOptions {
   preload?: boolean;
   /** a full context goes on, its oldest half forgotten */
   shift?: boolean;
+  /** do not estimate logits that cannot be drawn; slower */
+  allLogits?: boolean;
   signal?: AbortSignal;
   /** hears how far opening is, from 0 to 1; false stops it */
   onProgress?: (fraction: number) => boolean | void;

@@ -57,6 +57,11 @@ public final class ModelOptions {
     return with(o -> o.shift = Numbers.flag(on));
   }
 
+  /** Do not estimate logits that cannot be drawn; slower. */
+  public ModelOptions allLogits(boolean on) {
+    return with(o -> o.all_logits = Numbers.flag(on));
+  }
+
   /** Hears how far opening is, from 0 to 1; false stops it. */
   public ModelOptions onProgress(DoublePredicate listener) {
     onProgress = listener;

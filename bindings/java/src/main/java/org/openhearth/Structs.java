@@ -11,7 +11,7 @@ final class Structs {
   /** hearth_model_options. */
   @FieldOrder({
     "struct_size", "on_progress", "user", "cancellation", "threads", "context_length", "batch_tokens", "cache_type",
-    "preload", "shift"
+    "preload", "shift", "all_logits"
   })
   public static final class ModelOptions extends Structure {
     public long struct_size;
@@ -24,6 +24,7 @@ final class Structs {
     public int cache_type;
     public int preload;
     public int shift;
+    public int all_logits;
   }
 
   /** hearth_model_info. */

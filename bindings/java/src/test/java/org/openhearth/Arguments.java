@@ -76,6 +76,7 @@ final class Arguments {
       case "batch_tokens": o.batchTokens(value.getAsInt()); break;
       case "preload": o.preload(value.getAsBoolean()); break;
       case "shift": o.shift(value.getAsBoolean()); break;
+      case "all_logits": o.allLogits(value.getAsBoolean()); break;
       case "cache_type": o.cacheType(ModelOptions.CacheType.valueOf(upper(value))); break;
       default: throw new AssertionError("no model option " + key);
     }
