@@ -25,10 +25,13 @@ template <class F>
 requires F::is_signed struct AsBytes<F> {
   using Type = SixBits<F>;
 };
+template <>
+struct AsBytes<Q3_K> {
+  using Type = Eightfold<Q3_K>;
+};
 
-// Whose products of 32 columns fit in words, but have two scales.
 template <class F>
-constexpr bool is_mixed = F::group == 16 && steps_that_fit<F> == 8;
+constexpr bool is_mixed = F::group == 16;
 
 // What a prompt depends on is computed with words whatever the format, with floats where weights are halves; so is what
 // is to be weighed.
@@ -96,10 +99,10 @@ std::size_t scratch_bytes(Type, std::size_t, std::size_t) {
 
 template <class F, class Quads>
 struct Bytes {
-  static constexpr bool offset_in_words = F::group == 16 && !F::minimum && Quads::form != Form::fine_quads;
-  static_assert(!offset_in_words || F::offset == offset_of<Quads::mixed>);
+  static constexpr bool has_offset = Quads::mixed && !F::minimum;
+  static_assert(!has_offset || F::offset == offset_in_words);
   template <int T>
-  using Tile = ByteTile<Quads, F::group, offset_in_words, steps_that_fit<F>, T>;
+  using Tile = ByteTile<Quads, F::group, has_offset, steps_together<F, Quads::mixed>, T>;
 };
 template <class F, class Quads>
 void many_bytes(const ProductPiece& piece) {

@@ -68,12 +68,9 @@ struct ByteQuads {
     float scales[4];
     union {
       float sums32[4];
-      std::int32_t offsets32[4];  // in MixedQuads: two words, of the first 16 columns and the others; see offset_of
+      std::int32_t offsets[4];  // in MixedQuads: two words, of the first 16 columns and the others, -offset_in_words each
     };
-    union {
-      float sums16[2][4];
-      std::int32_t offsets16[2][4];  // in ByteQuads
-    };
+    float sums16[2][4];
   };
   Group* base;
   std::size_t record;  // groups between one four and the next
@@ -85,7 +82,9 @@ struct ByteQuads {
 };
 
 // Bytes likewise, in steps of two columns of the first 16 and two of the others: each word of a product then has one
-// scale, though groups be of 16.
+// scale, though groups be of 16, and holds the whole sum of those. Codes that stand for 32 less are brought to that by
+// one addition there.
+constexpr int offset_in_words = 32;
 struct MixedQuads : ByteQuads {
   static constexpr Form form = Form::mixed_quads;
   static constexpr bool mixed = true;
@@ -241,30 +240,34 @@ inline __m128 four_magnitudes(const float* const (&x)[4]) {
   return _mm256_castps256_ps128(larger(all, _mm256_permute2f128_ps(all, all, 1)));
 }
 
-// Products with codes that stand for so much less are brought to what they stand for in words already: Q6_K's by a word
-// for every first and second of four in 16 columns, and one for every third and fourth; Q3_K's by one for each 16
-// columns. All still fits in 16 bits.
+// What `crowding` of a group's activations may be, so that sums of their products fit in 16 bits.
+//
+// With codes of 0 to 63: what those of one sign add up to, of each 16 columns every first and second of four, or every
+// third and fourth. Eight times 127 may occur, a third of that is usual.
+//
+// Mixed, with codes of -32 to 31 in the end: what the magnitudes of 16 columns add up to. Half of sixteen times 127 may
+// not be reached, a third is usual. Sums on the way there may wrap around.
 template <bool mixed>
-constexpr int offset_of = mixed ? 4 : 32;
+constexpr int most_crowding = 32767 / (mixed ? 32 : 63);
 
-// What activations of one sign may add up to, so that sums of their products with codes of up to 63 fit in 16 bits: in
-// each 16 columns those of every first and second of four, or every third and fourth. Eight times 127 may occur, a
-// third of that is usual.
-constexpr int most_of_one_sign = 32767 / 63;
-inline __m256i all_four(__m256i words) {
-  const __m256i two = _mm256_add_epi16(words, _mm256_shuffle_epi32(words, 0x4e));
-  return _mm256_add_epi16(two, _mm256_shuffle_epi32(two, 0xb1));
-}
-// The larger of both signs' sums, each pair of words four times.
-inline __m256i sums_of_one_sign(__m256i bytes) {
+template <bool mixed>
+__m256i crowding(__m256i bytes) {  // words
+  const auto all_four = [](__m256i words) {
+    const __m256i two = _mm256_add_epi16(words, _mm256_shuffle_epi32(words, 0x4e));
+    return _mm256_add_epi16(two, _mm256_shuffle_epi32(two, 0xb1));
+  };
   const __m256i ones = _mm256_set1_epi8(1);
+  if constexpr (mixed) {
+    const __m256i words = all_four(_mm256_maddubs_epi16(_mm256_abs_epi8(bytes), ones));
+    return _mm256_add_epi16(words, _mm256_or_si256(_mm256_slli_epi32(words, 16), _mm256_srli_epi32(words, 16)));
+  }
   const __m256i positive = _mm256_maddubs_epi16(ones, _mm256_max_epi8(bytes, _mm256_setzero_si256()));
   const __m256i negative = _mm256_sub_epi16(positive, _mm256_maddubs_epi16(ones, bytes));
   return _mm256_max_epi16(all_four(positive), all_four(negative));
 }
 
 // The same 32 columns of four tokens, each as RoundedGroup has them; in a larger unit where sums would not fit.
-template <bool mixed = false, bool words = false>
+template <bool mixed>
 void round_four(const float* const (&x)[4], __m128 magnitudes, ByteQuads::Group& to) {
   const __m128 most = _mm_set1_ps(127);
   __m128 scales;
@@ -277,19 +280,19 @@ void round_four(const float* const (&x)[4], __m128 magnitudes, ByteQuads::Group&
     for (std::size_t t = 0; t < 4; ++t) bytes[t] = round_bytes(x[t], _mm256_broadcast_ss(inverses + t));
   };
   round();
-  const __m256i limit = _mm256_set1_epi16(most_of_one_sign);
+  constexpr int limit = most_crowding<mixed>, count = mixed ? 16 : 8;
   __m256i too_much = _mm256_setzero_si256();
   for (std::size_t t = 0; t < 4; ++t)
-    too_much = _mm256_or_si256(too_much, _mm256_cmpgt_epi16(sums_of_one_sign(bytes[t]), limit));
+    too_much = _mm256_or_si256(too_much, _mm256_cmpgt_epi16(crowding<mixed>(bytes[t]), _mm256_set1_epi16(limit)));
   if (!_mm256_testz_si256(too_much, too_much)) {
     alignas(16) float larger[4];
     for (std::size_t t = 0; t < 4; ++t) {
       alignas(32) std::int16_t sums[16];
-      _mm256_store_si256(reinterpret_cast<__m256i*>(sums), sums_of_one_sign(bytes[t]));
+      _mm256_store_si256(reinterpret_cast<__m256i*>(sums), crowding<mixed>(bytes[t]));
       int largest = 0;
       for (const std::int16_t sum : sums) largest = sum > largest ? sum : largest;
-      // Eight values may be rounded up, before and after.
-      larger[t] = largest > most_of_one_sign ? static_cast<float>(largest) / (most_of_one_sign - 10) : 1;
+      // So many values may be rounded up, before and after.
+      larger[t] = largest > limit ? static_cast<float>(largest) / (limit - count - 2) : 1;
     }
     magnitudes = _mm_mul_ps(magnitudes, _mm_load_ps(larger));
     round();
@@ -304,23 +307,14 @@ void round_four(const float* const (&x)[4], __m128 magnitudes, ByteQuads::Group&
   const auto scaled = [&](__m128i sum) { return _mm_mul_ps(scales, _mm_cvtepi32_ps(sum)); };
   _mm_storeu_ps(to.scales, scales);
   if constexpr (mixed) {
-    const auto offset = [](__m128i sum) { return _mm_mullo_epi32(sum, _mm_set1_epi32(-offset_of<true>)); };
-    _mm_storeu_si128(reinterpret_cast<__m128i*>(to.offsets32),
-                     _mm_blend_epi16(offset(low), _mm_slli_epi32(offset(high), 16), 0xaa));
+    const __m128i words = _mm_blend_epi16(low, _mm_slli_epi32(high, 16), 0xaa);
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(to.offsets),
+                     _mm_mullo_epi16(words, _mm_set1_epi16(-offset_in_words)));
   } else {
     _mm_storeu_ps(to.sums32, scaled(_mm_add_epi32(low, high)));
   }
-  if constexpr (words) {
-    for (std::size_t t = 0; t < 4; ++t) {
-      const __m256i eights = all_four(_mm256_maddubs_epi16(_mm256_set1_epi8(1), bytes[t]));
-      const __m256i offsets = _mm256_mullo_epi16(eights, _mm256_set1_epi16(-offset_of<false>));
-      to.offsets16[0][t] = _mm256_extract_epi32(offsets, 0);
-      to.offsets16[1][t] = _mm256_extract_epi32(offsets, 4);
-    }
-  } else {
-    _mm_storeu_ps(to.sums16[0], scaled(low));
-    _mm_storeu_ps(to.sums16[1], scaled(high));
-  }
+  _mm_storeu_ps(to.sums16[0], scaled(low));
+  _mm_storeu_ps(to.sums16[1], scaled(high));
 
   const __m256i low01 = _mm256_unpacklo_epi32(bytes[0], bytes[1]), low23 = _mm256_unpacklo_epi32(bytes[2], bytes[3]);
   const __m256i high01 = _mm256_unpackhi_epi32(bytes[0], bytes[1]), high23 = _mm256_unpackhi_epi32(bytes[2], bytes[3]);
@@ -345,7 +339,7 @@ void pack_byte_quad(const Activations& input, const Quads& quads, std::size_t to
   const FourRows rows(input, token, end);
   for (std::size_t column = 0; column < input.columns; column += 32) {
     const float* const x[4] = {rows.x[0] + column, rows.x[1] + column, rows.x[2] + column, rows.x[3] + column};
-    round_four<Quads::mixed, Quads::form == Form::int8_quads>(x, four_magnitudes(x), quads.groups(token)[column / 32]);
+    round_four<Quads::mixed>(x, four_magnitudes(x), quads.groups(token)[column / 32]);
   }
 }
 
@@ -365,7 +359,7 @@ inline void pack_fine_quad(const Activations& input, const FineQuads& quads, std
     const __m128 magnitudes = four_magnitudes(x);
     const int some = _mm_movemask_ps(_mm_cmpgt_ps(magnitudes, _mm_load_ps(limits)));
     if (some == 0) {
-      round_four(x, magnitudes, to);
+      round_four<false>(x, magnitudes, to);
       continue;
     }
     alignas(32) float rest[4][32];
@@ -381,7 +375,7 @@ inline void pack_fine_quad(const Activations& input, const FineQuads& quads, std
       });
       x[t] = rest[t];
     }
-    round_four(x, four_magnitudes(x), to);
+    round_four<false>(x, four_magnitudes(x), to);
     // What is far meets constants as all else does.
     for (std::size_t t = 0; t < 4; ++t) {
       to.sums32[t] += sums[0][t] + sums[1][t];

@@ -420,6 +420,21 @@ struct SixBits {
   }
 };
 
+// Codes of a few bits times eight, which stand for offset_in_words less then.
+template <class F>
+struct Eightfold {
+  using Block = typename F::Block;
+  static constexpr std::size_t group = F::group;
+  static constexpr int offset = F::offset * 8, most = F::most * 8;
+  static constexpr bool minimum = false, is_signed = false;
+  static auto scales(const Block* blocks) {
+    auto all = F::scales(blocks);
+    for (__m256& scale : all.scale) scale = _mm256_mul_ps(scale, _mm256_set1_ps(0.125f));
+    return all;
+  }
+  static __m256i codes(const std::byte* row, std::size_t at) { return _mm256_slli_epi16(F::codes(row, at), 3); }
+};
+
 // Float formats: eight weights, or the first `count` of them.
 struct F32 {
   using Block = tensor::F32;

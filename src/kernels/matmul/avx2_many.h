@@ -115,10 +115,15 @@ inline void transpose(__m256i (&v)[8], void* to, std::size_t apart) {
     _mm256_store_si256(reinterpret_cast<__m256i*>(static_cast<std::byte*>(to) + i * apart), _mm256_castps_si256(f[i]));
 }
 
+// How many steps of four columns fit in 16 bits (see most_crowding): all eight where each word has 16 columns' sum of
+// mixed codes, or of those of up to five bits, since 8 columns of 63 fit.
+template <class F, bool mixed>
+constexpr int steps_together = mixed || (F::group == 32 && F::most <= 31) ? 8 : 4;
+
 // Bytes of weights: for each 32 columns the codes [8 steps][2 panels][8 rows][4 columns], then scales and constants
 // [groups of columns][2 panels][8 rows], in units of which each row has its own. Scales are words, twice each (mixed:
 // of the first 16 columns and the others): they multiply sums of products as these leave 16 bits, which costs what
-// adding them up would. 15 bits of a row's largest, fewer where codes are larger, so that sums fit in 32.
+// adding them up would. 15 bits of a row's largest, 14 where two such sums are added up.
 template <std::size_t group, bool mixed = false>
 struct BytePanels {
   static constexpr std::size_t chunk = 1024, parts = 32 / group;
@@ -132,11 +137,9 @@ struct BytePanels {
   alignas(64) float row_scales[panel_rows][chunk / group + 8], row_constants[panel_rows][chunk / group + 8];
   alignas(64) float scales[chunk / group][panel_rows];  // of one panel, in columns
 
+  // Each vpmaddwd adds two of its products with words, whatever those are.
   template <class F>
-  static constexpr int most_factor = [] {
-    constexpr int fits = 0x7fffffff / (F::most * 127 * 32);
-    return fits < 0x7fff ? fits : 0x7fff;
-  }();
+  static constexpr int most_factor = 0x7fff / (8 / steps_together<F, mixed>);
 
   template <class F>
   void unpack(const Source& from) {
@@ -196,10 +199,11 @@ struct BytePanels {
   }
 };
 
-// Pairs of products are added up over `most_steps` steps of four columns before they leave 16 bits.
-template <std::size_t group, bool mixed, bool offset_in_words, int most_steps, int T>
+// Pairs of products are added up over `steps` steps of four columns before they leave 16 bits. has_offset: mixed codes'
+// (offset_in_words), which have no constants then.
+template <std::size_t group, bool mixed, bool has_offset, int steps, int T>
 struct ByteSums {
-  static constexpr int parts = mixed ? 1 : 32 / group, steps = 8 / parts < most_steps ? 8 / parts : most_steps;
+  static constexpr int parts = mixed ? 1 : 32 / group;
 
   // Adds the products of 32 columns.
   [[gnu::always_inline]] static inline void add(const typename BytePanels<group, mixed>::Step& w,
@@ -219,9 +223,9 @@ struct ByteSums {
             words[t][1] = s == 0 ? pb : in_turn(_mm256_add_epi16(words[t][1], pb));
           });
         });
-        if constexpr (offset_in_words)
+        if constexpr (has_offset)
           unroll<T>(HEARTH_UNROLL(t) {
-            const __m256i offset = _mm256_set1_epi32(mixed ? x.offsets32[t] : x.offsets16[part][t]);
+            const __m256i offset = _mm256_set1_epi32(x.offsets[t]);
             words[t][0] = in_turn(_mm256_add_epi16(words[t][0], offset));
             words[t][1] = in_turn(_mm256_add_epi16(words[t][1], offset));
           });
@@ -234,7 +238,7 @@ struct ByteSums {
         });
       });
     });
-    unroll<offset_in_words ? 0 : 32 / group>(HEARTH_UNROLL(part) {
+    unroll<has_offset ? 0 : 32 / group>(HEARTH_UNROLL(part) {
       unroll<T>(HEARTH_UNROLL(t) {
         const __m256 sum = _mm256_broadcast_ss((group == 32 ? x.sums32 : x.sums16[part]) + t);
         unroll<panels>(HEARTH_UNROLL(p) {
@@ -279,7 +283,7 @@ template <std::size_t group, int T>
 }
 
 // Quads: ByteQuads, MixedQuads or FineQuads. Never inlined: sums would leave their registers.
-template <class Quads, std::size_t group, bool offset_in_words, int most_steps, int T>
+template <class Quads, std::size_t group, bool has_offset, int steps, int T>
 struct ByteTile {
   [[gnu::noinline]] static void run(std::size_t token, const ProductPiece& piece, const Source& from,
                                     const BytePanels<group, Quads::mixed>& weights) {
@@ -290,7 +294,7 @@ struct ByteTile {
     __m256 totals[T][panels];
     unroll<T>(HEARTH_UNROLL(t) { totals[t][0] = totals[t][1] = _mm256_setzero_ps(); });
     for (const auto* const end = w + from.columns / 32; w != end; ++w, ++x)
-      ByteSums<group, Quads::mixed, offset_in_words, most_steps, T>::add(*w, *x, totals);
+      ByteSums<group, Quads::mixed, has_offset, steps, T>::add(*w, *x, totals);
     if constexpr (Quads::form == Form::fine_quads) add_far(in.list(token, from.first), weights, totals);
     unroll<panels>(HEARTH_UNROLL(p) {
       const __m256 unit = _mm256_load_ps(weights.units[p]);
@@ -299,10 +303,6 @@ struct ByteTile {
     write_tile<T>(piece, from, token, totals);
   }
 };
-
-// How many steps fit in 16 bits: all eight of codes of up to five bits, since 16 columns of 63 do (most_of_one_sign).
-template <class F>
-constexpr int steps_that_fit = F::most <= 31 ? 8 : 4;
 
 // Brings a format's groups to one scale for each row and 256 columns: words of up to `Most` in magnitude, of which
 // `cut` bits will be cut off.
