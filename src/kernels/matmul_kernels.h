@@ -16,6 +16,7 @@ enum class Form : std::uint8_t {
   int8,
   int8_quads,
   mixed_quads,
+  wide_quads,
   fine_quads,
   int8_tiles,
   fine_tiles,
@@ -25,7 +26,7 @@ enum class Form : std::uint8_t {
   bf16_turned,
   bf16_turned_twice
 };
-inline constexpr std::size_t forms = 12;
+inline constexpr std::size_t forms = 13;
 inline constexpr std::size_t packed_together = 4;  // tokens: pieces to pack begin at a multiple
 
 // Where the processor leaves a choice: whose activations are rounded less than a single token's. Prompt: those that all

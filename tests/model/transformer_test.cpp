@@ -350,9 +350,8 @@ TEST(Transformer, ATapeKeepsWhatAGradientNeeds) {
 // By a scale below zero the least outputs become the greatest logits.
 TEST(Transformer, AScreenOnlyKnowsGreatestOutputs) {
   for (const float scale : {0.5f, -0.5f}) {
-    tests::Runner runner =
-        open_tiny({{"family", "llama"},
-                   {"keys", {{"vocab_size", 8192}, {"embedding_length", 128}, {"logit_scale", scale}}}});
+    tests::Runner runner = open_tiny(
+        {{"family", "llama"}, {"keys", {{"vocab_size", 8192}, {"embedding_length", 128}, {"logit_scale", scale}}}});
     const auto screen = runner.model->new_screen();
     const auto logits = [&](model::Best best) {
       const Token token = 42;

@@ -472,9 +472,9 @@ TEST(Matmul, LargestCodesAndValuesDoNotSaturate) {
             for (std::size_t i = 0; i < columns; ++i) expected += double(weights[i]) * double(x[i]);
             ops::matmul(pool, {x.data(), tokens, columns}, {info.type, bytes.data(), rows, columns},
                         {y.data(), tokens, rows});
-            // Half a step, all of one sign, of activations and of IQ4's values; a sum that saturates is off by far
-            // more.
-            const double step = info.name.starts_with("IQ4") ? 8e-3 : 4e-3;
+            // Half a step, all of one sign, of activations (on AVX2 a larger one for Q8_0) and of IQ4's values; a sum
+            // that saturates is off by far more.
+            const double step = info.name.starts_with("IQ4") || info.type == Type::q8_0 ? 8.2e-3 : 4e-3;
             for (const float value : y)
               ASSERT_NEAR(value, expected, step * range * columns + 1e-5) << tokens << " tokens";
           }

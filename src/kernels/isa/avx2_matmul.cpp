@@ -12,9 +12,9 @@ namespace {
 
 using tensor::Type;
 
-// Whose codes, of eight bits, are rounded to six only where an answer may be rough.
+// Whose codes fill a byte. Only where an answer may be rough are they rounded to six bits.
 template <class F>
-constexpr bool only_words = F::is_signed && !LooksUp<F>;
+constexpr bool is_wide = F::is_signed && !LooksUp<F>;
 
 // As its panels of bytes hold a format.
 template <class F>
@@ -43,9 +43,9 @@ Form many_form(std::size_t columns, Care care) {
     return words ? Form::int16 : Form::f32;
   } else {
     if (care == Care::rough) return Form::fine_quads;
-    if (only_words<F> || careful || (F::is_signed && care == Care::outliers)) return Form::int16;
+    if (careful || (F::is_signed && care == Care::outliers)) return Form::int16;
     if (care == Care::outliers) return Form::fine_quads;
-    return is_mixed<F> ? Form::mixed_quads : Form::int8_quads;
+    return is_mixed<F> ? Form::mixed_quads : is_wide<F> ? Form::wide_quads : Form::int8_quads;
   }
 }
 
@@ -70,6 +70,7 @@ Form form(Type type, std::size_t tokens, std::size_t columns, Care care) {
 std::size_t packed_bytes(Form form, std::size_t tokens, std::size_t columns) {
   if (form == Form::int8) return tokens * Int8Rows(nullptr, columns).record;
   if (form == Form::int8_quads || form == Form::mixed_quads) return ByteQuads(nullptr, columns).bytes(tokens);
+  if (form == Form::wide_quads) return WideQuads(nullptr, columns).bytes(tokens);
   if (form == Form::fine_quads) return FineQuads(nullptr, columns).bytes(tokens);
   return form == Form::int16 ? WordQuads(nullptr, columns).bytes(tokens) : 0;
 }
@@ -84,6 +85,7 @@ void pack(Form form, const Activations& input, std::size_t begin, std::size_t en
   for (std::size_t token = begin; token < end; token += packed_together) {
     if (form == Form::int8_quads) pack_byte_quad(input, ByteQuads(packed, columns), token, end);
     if (form == Form::mixed_quads) pack_byte_quad(input, MixedQuads(packed, columns), token, end);
+    if (form == Form::wide_quads) pack_byte_quad(input, WideQuads(packed, columns), token, end);
     if (form == Form::fine_quads) pack_fine_quad(input, FineQuads(packed, columns), token, end);
   }
 }
@@ -99,8 +101,8 @@ std::size_t scratch_bytes(Type, std::size_t, std::size_t) {
 
 template <class F, class Quads>
 struct Bytes {
-  static constexpr bool has_offset = Quads::mixed && !F::minimum;
-  static_assert(!has_offset || F::offset == offset_in_words);
+  static constexpr bool has_offset = Quads::offset != 0 && !F::minimum;
+  static_assert(!has_offset || F::offset == Quads::offset);
   template <int T>
   using Tile = ByteTile<Quads, F::group, has_offset, steps_together<F, Quads::mixed>, T>;
 };
@@ -120,7 +122,8 @@ void multiply_many(const ProductPiece& piece) {
   } else {
     if (form == Form::int16) return many<F, WordPanels, WordTile>(piece);
     if (form == Form::fine_quads) return many_bytes<F, FineQuads>(piece);
-    if constexpr (!only_words<F>) many_bytes<F, std::conditional_t<is_mixed<F>, MixedQuads, ByteQuads>>(piece);
+    if constexpr (is_wide<F>) return many_bytes<UnsignedQ8_0, WideQuads>(piece);
+    many_bytes<F, std::conditional_t<is_mixed<F>, MixedQuads, ByteQuads>>(piece);
   }
 }
 

@@ -137,6 +137,16 @@ struct Q8_0 : Blocks32<tensor::Q8_0, 0, 128, true> {
   }
 };
 
+// 128 more.
+struct UnsignedQ8_0 : Blocks32<tensor::Q8_0, 128, 255> {
+  static __m256i unsign(__m256i codes) { return _mm256_xor_si256(codes, _mm256_set1_epi8(-128)); }
+  static __m256i codes(const std::byte* row, std::size_t step) { return unsign(Q8_0::codes(row, step)); }
+  static Pair pair(const Block& a, const Block& b) {
+    const Pair codes = Q8_0::pair(a, b);
+    return {unsign(codes.first), unsign(codes.second)};
+  }
+};
+
 // Codes that a table gives meaning.
 struct Table16 {
   alignas(16) std::int8_t values[16];
@@ -420,7 +430,7 @@ struct SixBits {
   }
 };
 
-// Codes of a few bits times eight, which stand for offset_in_words less then.
+// Codes of a few bits times eight.
 template <class F>
 struct Eightfold {
   using Block = typename F::Block;

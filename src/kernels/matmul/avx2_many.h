@@ -1,13 +1,14 @@
 // Products with many tokens: 16 rows are unpacked once, into the order in which the dot-product instructions eat them,
 // and multiplied with every token, four at a time (floats: six).
 //
-// Formats of up to six bits stay exact, as unsigned bytes with a scale and a constant for each group of columns;
-// vpmaddubsw yields pairs of products in 16 bits that are added up there as far as they fit. IQ4's sixteen values are
-// such bytes too, nearly (iq4_six_bits). The others become words on one scale for each row and 256 columns, for
-// vpmaddwd: 4097 * 2047 * 256 fits in 31 bits.
+// Integer formats stay exact, as unsigned bytes with a scale and a constant for each group of columns; vpmaddubsw yields
+// pairs of products in 16 bits that are added up there as far as they fit. IQ4's sixteen values are such bytes too,
+// nearly (iq4_six_bits). Halves, and what an answer depends on, become words on one scale for each row and 256 columns,
+// for vpmaddwd: 4097 * 2047 * 256 fits in 31 bits.
 #pragma once
 
 #include "kernels/matmul/avx2_formats.h"
+#include "kernels/matmul/avx2_quads.h"
 #include "kernels/matmul/fetch.h"
 #include "kernels/matmul/output.h"
 #include "kernels/matmul/unroll.h"
@@ -115,15 +116,18 @@ inline void transpose(__m256i (&v)[8], void* to, std::size_t apart) {
     _mm256_store_si256(reinterpret_cast<__m256i*>(static_cast<std::byte*>(to) + i * apart), _mm256_castps_si256(f[i]));
 }
 
-// How many steps of four columns fit in 16 bits (see most_crowding): all eight where each word has 16 columns' sum of
-// mixed codes, or of those of up to five bits, since 8 columns of 63 fit.
+// How many steps of four columns fit in 16 bits: all eight where each word has 16 columns' sum of mixed codes, or of
+// those of up to five bits, since 8 columns of 63 do (see avx2_quads.h).
 template <class F, bool mixed>
-constexpr int steps_together = mixed || (F::group == 32 && F::most <= 31) ? 8 : 4;
+constexpr int steps_together = mixed                            ? 8
+                               : F::most > 63                   ? 2
+                               : F::most > 31 || F::group == 16 ? 4
+                                                                : 8;
 
 // Bytes of weights: for each 32 columns the codes [8 steps][2 panels][8 rows][4 columns], then scales and constants
 // [groups of columns][2 panels][8 rows], in units of which each row has its own. Scales are words, twice each (mixed:
 // of the first 16 columns and the others): they multiply sums of products as these leave 16 bits, which costs what
-// adding them up would. 15 bits of a row's largest, 14 where two such sums are added up.
+// adding them up would. 15 bits of a row's largest, fewer where several such sums are added up.
 template <std::size_t group, bool mixed = false>
 struct BytePanels {
   static constexpr std::size_t chunk = 1024, parts = 32 / group;
@@ -143,7 +147,7 @@ struct BytePanels {
 
   template <class F>
   void unpack(const Source& from) {
-    static_assert(F::group == group && F::most <= 63 && !F::is_signed);
+    static_assert(F::group == group && !F::is_signed);
     const std::size_t count = from.columns / 32;
     for (std::size_t panel = 0; panel * panel_rows < from.rows; ++panel) {
       for (std::size_t i = 0; i < panel_rows; ++i)
@@ -199,21 +203,22 @@ struct BytePanels {
   }
 };
 
-// Pairs of products are added up over `steps` steps of four columns before they leave 16 bits. has_offset: mixed codes'
-// (offset_in_words), which have no constants then.
-template <std::size_t group, bool mixed, bool has_offset, int steps, int T>
+// Pairs of products are added up over `steps` steps of four columns before they leave 16 bits. has_offset: codes are
+// brought to what they stand for there (Quads::offset), and need no constants.
+template <class Quads, std::size_t group, bool has_offset, int steps, int T>
 struct ByteSums {
-  static constexpr int parts = mixed ? 1 : 32 / group;
+  static constexpr bool mixed = Quads::mixed;
+  static constexpr int parts = mixed ? 1 : 32 / group, chains = 8 / parts / steps;  // of a part
 
   // Adds the products of 32 columns.
   [[gnu::always_inline]] static inline void add(const typename BytePanels<group, mixed>::Step& w,
-                                                const ByteQuads::Group& x, __m256 (&totals)[T][panels]) {
+                                                const typename Quads::Group& x, __m256 (&totals)[T][panels]) {
     __m256i dots[T][panels];
     unroll<parts>(HEARTH_UNROLL(part) {
-      unroll<8 / parts / steps>(HEARTH_UNROLL(few) {
+      unroll<chains>(HEARTH_UNROLL(chain) {
         __m256i words[T][panels];
         unroll<steps>(HEARTH_UNROLL(s) {
-          constexpr int step = (part * (8 / parts)) + few * steps + s;
+          constexpr int step = (part * chains + chain) * steps + s;
           const __m256i wa = _mm256_load_si256(reinterpret_cast<const __m256i*>(w.codes[step][0]));
           const __m256i wb = _mm256_load_si256(reinterpret_cast<const __m256i*>(w.codes[step][1]));
           unroll<T>(HEARTH_UNROLL(t) {
@@ -225,7 +230,7 @@ struct ByteSums {
         });
         if constexpr (has_offset)
           unroll<T>(HEARTH_UNROLL(t) {
-            const __m256i offset = _mm256_set1_epi32(x.offsets[t]);
+            const __m256i offset = _mm256_set1_epi32(x.offsets[part * chains + chain][t]);
             words[t][0] = in_turn(_mm256_add_epi16(words[t][0], offset));
             words[t][1] = in_turn(_mm256_add_epi16(words[t][1], offset));
           });
@@ -233,19 +238,20 @@ struct ByteSums {
           const __m256i factor = _mm256_load_si256(reinterpret_cast<const __m256i*>(w.factors[part][p]));
           unroll<T>(HEARTH_UNROLL(t) {
             const __m256i sum = _mm256_madd_epi16(words[t][p], factor);
-            dots[t][p] = part == 0 && few == 0 ? sum : in_turn(_mm256_add_epi32(dots[t][p], sum));
+            dots[t][p] = part == 0 && chain == 0 ? sum : in_turn(_mm256_add_epi32(dots[t][p], sum));
           });
         });
       });
     });
-    unroll<has_offset ? 0 : 32 / group>(HEARTH_UNROLL(part) {
-      unroll<T>(HEARTH_UNROLL(t) {
-        const __m256 sum = _mm256_broadcast_ss((group == 32 ? x.sums32 : x.sums16[part]) + t);
-        unroll<panels>(HEARTH_UNROLL(p) {
-          totals[t][p] = _mm256_fmadd_ps(_mm256_load_ps(w.constants[part][p]), sum, totals[t][p]);
+    if constexpr (!has_offset)
+      unroll<32 / group>(HEARTH_UNROLL(part) {
+        unroll<T>(HEARTH_UNROLL(t) {
+          const __m256 sum = _mm256_broadcast_ss((group == 32 ? x.sums32 : x.sums16[part]) + t);
+          unroll<panels>(HEARTH_UNROLL(p) {
+            totals[t][p] = _mm256_fmadd_ps(_mm256_load_ps(w.constants[part][p]), sum, totals[t][p]);
+          });
         });
       });
-    });
     unroll<T>(HEARTH_UNROLL(t) {
       const __m256 scale = _mm256_broadcast_ss(x.scales + t);
       unroll<panels>(
@@ -282,7 +288,7 @@ template <std::size_t group, int T>
   unroll<T>(HEARTH_UNROLL(t) { unroll<panels>(HEARTH_UNROLL(p) { totals[t][p] = _mm256_load_ps(sums[t][p]); }); });
 }
 
-// Quads: ByteQuads, MixedQuads or FineQuads. Never inlined: sums would leave their registers.
+// Quads: ByteQuads, MixedQuads, WideQuads or FineQuads. Never inlined: sums would leave their registers.
 template <class Quads, std::size_t group, bool has_offset, int steps, int T>
 struct ByteTile {
   [[gnu::noinline]] static void run(std::size_t token, const ProductPiece& piece, const Source& from,
@@ -294,7 +300,7 @@ struct ByteTile {
     __m256 totals[T][panels];
     unroll<T>(HEARTH_UNROLL(t) { totals[t][0] = totals[t][1] = _mm256_setzero_ps(); });
     for (const auto* const end = w + from.columns / 32; w != end; ++w, ++x)
-      ByteSums<group, Quads::mixed, has_offset, steps, T>::add(*w, *x, totals);
+      ByteSums<Quads, group, has_offset, steps, T>::add(*w, *x, totals);
     if constexpr (Quads::form == Form::fine_quads) add_far(in.list(token, from.first), weights, totals);
     unroll<panels>(HEARTH_UNROLL(p) {
       const __m256 unit = _mm256_load_ps(weights.units[p]);

@@ -27,15 +27,6 @@ struct VnniProduct : Avx2Product {
 };
 
 // Formats whose codes AVX2 takes as signed bytes: 128 more.
-struct UnsignedQ8_0 : Blocks32<tensor::Q8_0, 128, 255> {
-  static __m256i unsign(__m256i codes) { return _mm256_xor_si256(codes, _mm256_set1_epi8(-128)); }
-  static __m256i codes(const std::byte* row, std::size_t step) { return unsign(Q8_0::codes(row, step)); }
-  static Pair pair(const Block& a, const Block& b) {
-    const Pair codes = Q8_0::pair(a, b);
-    return {unsign(codes.first), unsign(codes.second)};
-  }
-};
-
 constexpr Table16 unsigned_iq4_table{tensor::iq4_values, 128};
 
 struct UnsignedIq4_nl : Blocks32<tensor::Iq4_nl, 128, 255> {
