@@ -285,6 +285,10 @@ std::optional<Conjunction> SchemaDocument::flatten(Conjunction all) const {
     const Subschema schema = all[i];
     const int done = schema.any_of_done + 2 * schema.one_of_done + 4 * schema.ignores_values;
     if (!seen.insert({schema.json, done}).second) continue;
+    if (schema.flat) {
+      result.push_back(schema);
+      continue;
+    }
     if (schema.json->is_boolean()) {
       if (!schema.json->get<bool>()) return {};
       continue;
@@ -303,7 +307,9 @@ std::optional<Conjunction> SchemaDocument::flatten(Conjunction all) const {
       const Subschema list = schema.child("allOf", *parts);
       for (std::size_t p = 0; p < parts->size(); ++p) all.push_back(list.child(std::to_string(p), (*parts)[p]));
     }
-    if (says_more) result.push_back(schema);
+    if (!says_more) continue;
+    result.push_back(schema);
+    result.back().flat = true;
   }
   return result;
 }

@@ -26,6 +26,7 @@ struct Subschema {
   bool one_of_done = false;
   bool ignores_values = false;  // its enum and const have been seen to
   bool outermost = false;       // nothing but what it names holds beside it
+  bool flat = false;            // what it refers to and its allOf stand beside it
 
   const Json* find(std::string_view word) const;
   Subschema child(std::string_view word, const Json& value) const;
