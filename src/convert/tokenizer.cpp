@@ -83,10 +83,10 @@ class Assembler {
 
   void write(std::uint64_t size, gguf::Metadata& metadata) {
     vocabulary_.fill(size);
-    if (vocabulary_.model == "bert") mark_word_beginnings();
     metadata.set("tokenizer.ggml.model", {vocabulary_.model});
     metadata.set("tokenizer.ggml.pre", {vocabulary_.pre});
     write_roles(metadata);
+    if (vocabulary_.model == "bert") mark_word_beginnings();
     write_flags(metadata);
     if (!vocabulary_.charsmap.empty())
       metadata.set("tokenizer.ggml.precompiled_charsmap",

@@ -256,7 +256,11 @@ class Parser {
     if (model_.string("continuing_subword_prefix", "##") != "##")
       refuse(fmt::format("continuing_subword_prefix {}", model_.string("continuing_subword_prefix", "")));
     read_vocabulary();
-    vocabulary_.roles["unk"] = model_.string("unk_token", "[UNK]");
+    vocabulary_.roles = {{"unk", model_.string("unk_token", "[UNK]")},
+                         {"cls", "[CLS]"},
+                         {"sep", "[SEP]"},
+                         {"pad", "[PAD]"},
+                         {"mask", "[MASK]"}};  // as BERT has them, where nothing else is said
     vocabulary_.lowercase = vocabulary_.strip_accents = false;
     for (const JsonObject& part : normalizers()) {
       if (type_of(part) != "BertNormalizer")
@@ -298,6 +302,7 @@ class Parser {
 
   void set_edge(std::string_view role, const std::string& token) {
     (role == "bos" ? vocabulary_.add_bos : vocabulary_.add_eos) = true;
+    if (vocabulary_.model == "bert") role = role == "bos" ? "cls" : "sep";
     vocabulary_.roles[std::string(role)] = token;
   }
 

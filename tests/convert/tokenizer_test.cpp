@@ -183,6 +183,22 @@ TEST(WordPiece, GivesTheIdsOfTheReference) {
   }
 }
 
+// Where no settings stand beside it, a text is put between what the template says, or what BERT has.
+TEST(WordPiece, FindsWhatStandsAroundATextWhereverItsIdsLie) {
+  const auto ids = [](const json& post_processor) {
+    const Folder folder;
+    folder.save_json("tokenizer.json",
+                     {{"post_processor", post_processor},
+                      {"pre_tokenizer", {{"type", "BertPreTokenizer"}}},
+                      {"model",
+                       {{"type", "WordPiece"},
+                        {"vocab", {{"a", 0}, {"[UNK]", 1}, {"[SEP]", 2}, {"[CLS]", 3}, {"(", 4}, {")", 5}}}}}});
+    return text::Tokenizer::load(folder.import(6))->encode("a");
+  };
+  EXPECT_EQ(ids(nullptr), (std::vector<Token>{3, 0, 2}));
+  EXPECT_EQ(ids({{"type", "BertProcessing"}, {"cls", {"(", 4}}, {"sep", {")", 5}}}), (std::vector<Token>{4, 0, 5}));
+}
+
 // The wire format of protocol buffers, as far as a SentencePiece model needs it.
 std::string varint(std::uint64_t value) {
   std::string bytes;
