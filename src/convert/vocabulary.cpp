@@ -27,6 +27,12 @@ std::optional<std::uint32_t> Vocabulary::find(std::string_view text) const {
 }
 
 void Vocabulary::fill(std::uint64_t size) {
+  // The model never learned what was added past its end, such as Gemma 3's image token where there is no eye.
+  while (tokens.size() > size && kinds.back() != text::TokenKind::normal) {
+    tokens.pop_back();
+    kinds.pop_back();
+    scores.pop_back();
+  }
   if (tokens.size() > size)
     throw Error(Code::bad_input, fmt::format("the tokenizer has {} tokens, the model {}", tokens.size(), size),
                 origin_);

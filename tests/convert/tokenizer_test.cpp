@@ -358,6 +358,13 @@ TEST(Tokenizer, ReadsRolesFlagsAndTemplatesFromWhereverTheyStand) {
   EXPECT_EQ(folder.import(4).string("tokenizer.chat_template"), "C");
 }
 
+TEST(Tokenizer, LeavesOutWhatIsAddedPastTheModelsEnd) {
+  const Folder folder;
+  folder.save_json("tokenizer.json", tiny_bytes());
+  EXPECT_EQ(folder.import(3).strings("tokenizer.ggml.tokens"), (std::vector<std::string>{"a", "b", "ab"}));
+  EXPECT_THROW(folder.import(2), Error);
+}
+
 TEST(Tokenizer, IsNoneWhereThereIsNone) {
   EXPECT_EQ(Folder().import(4).string("tokenizer.ggml.model"), "none");
 }
