@@ -27,15 +27,19 @@ ChatPrompt::ChatPrompt(const gguf::Metadata& metadata)
       bos_(token_text(metadata, "tokenizer.ggml.bos_token_id")),
       eos_(token_text(metadata, "tokenizer.ggml.eos_token_id")) {
   if (!source_.empty()) template_.emplace(source_);
+  if (const std::string source = metadata.string("tokenizer.chat_template.tool_use", ""); !source.empty())
+    tool_template_.emplace(source);
 }
 
 std::string ChatPrompt::render(const nlohmann::ordered_json& messages, const nlohmann::ordered_json& extra) const {
   if (!template_) throw Error(Code::unsupported, "the model has no chat template", origin_, "give the prompt raw");
-  nlohmann::ordered_json context = {{"messages", messages}, {"add_generation_prompt", true}};
+  // None rather than undefined where there are none: templates rely on what transformers gives them.
+  nlohmann::ordered_json context = {
+      {"messages", messages}, {"tools", nullptr}, {"documents", nullptr}, {"add_generation_prompt", true}};
   if (!bos_.empty()) context["bos_token"] = bos_;
   if (!eos_.empty()) context["eos_token"] = eos_;
   for (const auto& [name, value] : extra.items()) context[name] = value;
-  return template_->render(context);
+  return (tool_template_ && !context["tools"].is_null() ? *tool_template_ : *template_).render(context);
 }
 
 }  // namespace hearth::text

@@ -12,13 +12,14 @@ namespace hearth::text {
 
 class ChatPrompt {
  public:
-  // Reads tokenizer.chat_template and the texts of BOS and EOS. A file without a template is fine until `render`.
-  // Throws bad_input where the template does not parse.
+  // Reads tokenizer.chat_template, tokenizer.chat_template.tool_use and the texts of BOS and EOS. A file without a
+  // template is fine until `render`. Throws bad_input where a template does not parse.
   explicit ChatPrompt(const gguf::Metadata& metadata);
 
   // `messages`: [{"role", "content", ...}]. `extra` is seen by the template by name (tools, documents,
-  // enable_thinking); it may also replace add_generation_prompt, which is true. Throws unsupported where the file has
-  // no template, bad_input where the template refuses.
+  // enable_thinking); it may also replace add_generation_prompt, which is true. With tools a file's template for them
+  // is the one that is rendered. Throws unsupported where the file has no template, bad_input where the template
+  // refuses.
   std::string render(const nlohmann::ordered_json& messages,
                      const nlohmann::ordered_json& extra = nlohmann::ordered_json::object()) const;
 
@@ -27,7 +28,7 @@ class ChatPrompt {
 
  private:
   std::string origin_, source_, bos_, eos_;
-  std::optional<ChatTemplate> template_;
+  std::optional<ChatTemplate> template_, tool_template_;
 };
 
 }  // namespace hearth::text

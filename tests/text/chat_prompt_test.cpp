@@ -25,10 +25,20 @@ Metadata metadata(const std::string& source) {
 TEST(ChatPrompt, TemplateSeesMessagesAndSpecialTokens) {
   const ChatPrompt prompt(
       metadata("{{ bos_token }}{% for m in messages %}{{ m.role }}: {{ m.content }}{% endfor %}"
-               "{{ eos_token }}{{ '>' if add_generation_prompt }}{{ tools }}"));
+               "{{ eos_token }}{{ '>' if add_generation_prompt }}"
+               "{{ tools if tools is not none }}{{ documents if documents is not none }}"));
   EXPECT_TRUE(prompt.has_template());
   EXPECT_EQ(prompt.render(messages), "<s>user: hi</s>>");
   EXPECT_EQ(prompt.render(messages, {{"tools", {1}}, {"add_generation_prompt", false}}), "<s>user: hi</s>[1]");
+}
+
+TEST(ChatPrompt, ToolsHaveATemplateOfTheirOwnWhereTheFileHasOne) {
+  Metadata file = metadata("plain");
+  file.set("tokenizer.chat_template.tool_use", Value{std::string("with {{ tools }}")});
+  const ChatPrompt prompt(file);
+  EXPECT_EQ(prompt.render(messages), "plain");
+  EXPECT_EQ(prompt.render(messages, {{"tools", nullptr}}), "plain");
+  EXPECT_EQ(prompt.render(messages, {{"tools", {1}}}), "with [1]");
 }
 
 TEST(ChatPrompt, AFileWithoutTemplateIsFineUntilItIsAsked) {
