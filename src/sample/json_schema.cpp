@@ -174,7 +174,8 @@ class Compiler {
       refuse_schema(all[0].pointer, "minProperties beyond one more than the declared properties");
     // From the end: what may stand after the first i names, when so many of them (or more, where that is all that
     // matters) were written.
-    const std::uint32_t most = std::max({1u, std::min(shape.minimum, size + 2), std::min(shape.maximum, size + 1)});
+    const std::uint32_t bounded = shape.maximum == unbounded ? 0 : std::min(shape.maximum, size + 1);
+    const std::uint32_t most = std::max({1u, std::min(shape.minimum, size + 2), bounded});
     constexpr std::size_t largest = 100'000;
     if (std::size_t(most) * size > largest) throw too_large(all);
     std::vector<Expression> rest;

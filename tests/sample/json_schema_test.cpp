@@ -102,6 +102,15 @@ TEST(JsonSchema, AnswersEndInTheTokensLeft) {
   }
 }
 
+TEST(JsonSchema, PropertiesAreCountedOnlyWhereTheirNumberIsBounded) {
+  nlohmann::ordered_json schema = {{"type", "object"}, {"minProperties", 1}};
+  for (int i = 0; i < 3000; ++i) schema["properties"][std::to_string(i)] = {{"type", "integer"}};
+  const Grammar grammar = from_json_schema(schema);
+  EXPECT_TRUE(grammar.matches("{\"7\":1,\"2999\":2}"));
+  EXPECT_FALSE(grammar.matches("{}"));
+  EXPECT_FALSE(grammar.matches("{\"7\":1,\"6\":2}"));
+}
+
 TEST(JsonSchema, AnyObjectIsAnObject) {
   const Grammar grammar = json_object_grammar();
   EXPECT_TRUE(grammar.matches("{}"));
