@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <set>
 
 #include "base/error.h"
 #include "base/mapped_file.h"
@@ -104,8 +105,10 @@ class Assembler {
   void write_templates(gguf::Metadata& metadata) const {
     constexpr std::string_view key = "tokenizer.chat_template";
     if (has("chat_template.jinja")) {
-      metadata.set(key, {read_file(folder_ / "chat_template.jinja")});
-      return;
+      Json list = {{{"name", "default"}, {"template", read_file(folder_ / "chat_template.jinja")}}};
+      for (const auto& path : additional_templates())
+        list.push_back({{"name", path.stem().string()}, {"template", read_file(path)}});
+      return write_named_templates(list, folder_.string(), metadata);
     }
     const JsonObject other = optional_object(folder_ / "chat_template.json");
     for (const JsonObject* owner : {&settings_, &other}) {
@@ -249,6 +252,15 @@ class Assembler {
   bool adds(std::string_view key, const std::optional<bool>& by_template, bool otherwise) const {
     if (settings_.has(key) && (goes_by_settings() || !by_template)) return settings_.boolean(key, false);
     return by_template.value_or(otherwise);
+  }
+
+  std::set<std::filesystem::path> additional_templates() const {
+    std::set<std::filesystem::path> found;
+    const auto folder = folder_ / "additional_chat_templates";
+    if (!std::filesystem::is_directory(folder)) return found;
+    for (const auto& entry : std::filesystem::directory_iterator(folder))
+      if (entry.path().extension() == ".jinja") found.insert(entry.path());
+    return found;
   }
 
   static void write_named_templates(const Json& list, const std::string& origin, gguf::Metadata& metadata) {

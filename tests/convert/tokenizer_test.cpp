@@ -355,7 +355,12 @@ TEST(Tokenizer, ReadsRolesFlagsAndTemplatesFromWhereverTheyStand) {
   EXPECT_EQ(metadata.string("tokenizer.chat_template.tool_use"), "B");
 
   save(folder.path() / "chat_template.jinja", "C");
-  EXPECT_EQ(folder.import(4).string("tokenizer.chat_template"), "C");
+  std::filesystem::create_directory(folder.path() / "additional_chat_templates");
+  save(folder.path() / "additional_chat_templates" / "rag.jinja", "D");
+  const gguf::Metadata files = folder.import(4);
+  EXPECT_EQ(files.string("tokenizer.chat_template"), "C");
+  EXPECT_EQ(files.string("tokenizer.chat_template.rag"), "D");
+  EXPECT_EQ(files.strings("tokenizer.chat_templates"), std::vector<std::string>{"rag"});
 }
 
 TEST(Tokenizer, LeavesOutWhatIsAddedPastTheModelsEnd) {
