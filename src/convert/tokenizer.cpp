@@ -194,10 +194,17 @@ class Assembler {
     return found;
   }
 
+  // Whether the tokenizer itself puts that token before or after a text.
+  bool puts(std::string_view role) const {
+    const auto& added = role == "bos" ? vocabulary_.add_bos : vocabulary_.add_eos;
+    return (role == "bos" || role == "eos") && !goes_by_settings() && added.value_or(false);
+  }
+
   std::optional<std::uint64_t> role_id(const std::string& role) const {
-    std::string own;
-    if (const auto found = vocabulary_.roles.find(role); found != vocabulary_.roles.end()) own = found->second;
-    for (const std::string& text : {content(settings_, role + "_token"), content(special_map_, role + "_token"), own})
+    std::vector<std::string> texts = {content(settings_, role + "_token"), content(special_map_, role + "_token")};
+    if (const auto own = vocabulary_.roles.find(role); own != vocabulary_.roles.end())
+      texts.insert(puts(role) ? texts.begin() : texts.end(), own->second);
+    for (const std::string& text : texts)
       if (!text.empty())
         if (const auto id = vocabulary_.find(text)) return *id;
     for (const JsonObject* owner : {&config_, &generation_})
@@ -220,8 +227,10 @@ class Assembler {
       if (const auto id = role_id(std::string(role))) set(name, *id);
     // More tokens that end an answer.
     const auto eos = role_id("eos");
+    std::vector<std::uint64_t> endings = ids(generation_, "eos_token_id");
+    if (const auto id = vocabulary_.find(content(settings_, "eos_token")); id && puts("eos")) endings.push_back(*id);
     std::size_t others = 0;
-    for (const std::uint64_t id : ids(generation_, "eos_token_id"))
+    for (const std::uint64_t id : endings)
       if (id != eos && others < 2) set(others++ == 0 ? "eot" : "eom", id);
   }
 

@@ -363,6 +363,19 @@ TEST(Tokenizer, ReadsRolesFlagsAndTemplatesFromWhereverTheyStand) {
   EXPECT_EQ(files.strings("tokenizer.chat_templates"), std::vector<std::string>{"rag"});
 }
 
+// As Qwen3-Embedding: texts end otherwise than answers.
+TEST(Tokenizer, PutsTheTokenOfItsTemplateAfterAText) {
+  const Folder folder;
+  json tokenizer = tiny_bytes();
+  tokenizer["post_processor"] = {{"type", "TemplateProcessing"},
+                                 {"single", {{{"Sequence", {{"id", "A"}}}}, {{"SpecialToken", {{"id", "b"}}}}}}};
+  folder.save_json("tokenizer.json", tokenizer);
+  folder.save_json("tokenizer_config.json", {{"eos_token", "<|end|>"}});
+  const gguf::Metadata metadata = folder.import(4);
+  EXPECT_EQ(text::Tokenizer::load(metadata)->encode("a"), (std::vector<Token>{0, 1}));
+  EXPECT_EQ(metadata.integer("tokenizer.ggml.eot_token_id"), 3u);
+}
+
 TEST(Tokenizer, LeavesOutWhatIsAddedPastTheModelsEnd) {
   const Folder folder;
   folder.save_json("tokenizer.json", tiny_bytes());
