@@ -44,7 +44,11 @@ Json old_wordpiece(const std::filesystem::path& folder, const JsonObject& settin
   for (const char* name : {"[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"})
     if (vocab.contains(name)) added.push_back({{"id", vocab[name]}, {"content", name}, {"special", true}});
   return {{"model", {{"type", "WordPiece"}, {"vocab", std::move(vocab)}}},
-          {"normalizer", {{"type", "BertNormalizer"}, {"lowercase", settings.boolean("do_lower_case", true)}}},
+          {"normalizer",
+           {{"type", "BertNormalizer"},
+            {"lowercase", settings.boolean("do_lower_case", true)},
+            {"strip_accents", settings.json().value("strip_accents", Json())},
+            {"handle_chinese_chars", settings.boolean("tokenize_chinese_chars", true)}}},
           {"added_tokens", std::move(added)}};
 }
 
@@ -73,9 +77,11 @@ class Assembler {
       vocabulary_ = read_tokenizer_json(folder_ / "tokenizer.json");
     else if (!pieces && has("vocab.txt"))
       vocabulary_ = parse_tokenizer_json(old_wordpiece(folder_, settings_), (folder_ / "vocab.txt").string());
-    else if (!pieces && has("vocab.json") && has("merges.txt"))
+    else if (!pieces && has("vocab.json") && has("merges.txt")) {
       vocabulary_ = parse_tokenizer_json(old_byte_pairs(folder_), (folder_ / "vocab.json").string());
-    else if (!pieces)
+      // How it cuts words stands in the code of its class alone.
+      if (settings_.string("tokenizer_class", "") == "Qwen2Tokenizer") vocabulary_.pre = "qwen2";
+    } else if (!pieces)
       return refuse_others();
     if (pieces && (!json || vocabulary_.model == "llama")) read_pieces(json);
     add_configured_tokens();

@@ -383,6 +383,23 @@ TEST(Tokenizer, LeavesOutWhatIsAddedPastTheModelsEnd) {
   EXPECT_THROW(folder.import(2), Error);
 }
 
+TEST(Tokenizer, ReadsWhatWasWrittenBeforeTokenizerJson) {
+  const Folder pairs;
+  pairs.save_json("vocab.json", {{"a", 0}, {"b", 1}, {"ab", 2}});
+  save(pairs.path() / "merges.txt", "#version: 0.2\na b\n");
+  EXPECT_EQ(pairs.import(3).string("tokenizer.ggml.pre"), "gpt-2");
+  EXPECT_EQ(pairs.import(3).strings("tokenizer.ggml.merges"), std::vector<std::string>{"a b"});
+  pairs.save_json("tokenizer_config.json", {{"tokenizer_class", "Qwen2Tokenizer"}});
+  EXPECT_EQ(pairs.import(3).string("tokenizer.ggml.pre"), "qwen2");
+
+  const Folder words;
+  save(words.path() / "vocab.txt", "[UNK]\na\n");
+  EXPECT_TRUE(words.import(2).boolean("tokenizer.ggml.normalizer.strip_accents", false));
+  words.save_json("tokenizer_config.json", {{"strip_accents", false}});
+  EXPECT_FALSE(words.import(2).boolean("tokenizer.ggml.normalizer.strip_accents", true));
+  EXPECT_TRUE(words.import(2).boolean("tokenizer.ggml.normalizer.lowercase", false));
+}
+
 TEST(Tokenizer, IsNoneWhereThereIsNone) {
   EXPECT_EQ(Folder().import(4).string("tokenizer.ggml.model"), "none");
 }
