@@ -58,6 +58,7 @@ std::vector<Known> make_known() {
       {{possessive("\\p{N}")}, false, "qwen2"},
       {{modern(letters_and_marks, "\\p{N}", "\\p{L}\\p{M}\\p{N}", breaks)}, false, "qwen35"},
       {{modern(cased(contractions + "?"), "\\p{N}{1,3}", known_others, "\\r\\n/")}, false, "gpt-4o"},
+      {{modern(cased(contractions + "?"), "\\p{N}{1,3}", known_others, "\\r\\n/")}, true, "granite-embed-multi-97m"},
       {{modern(cased(""), "\\p{N}", known_others, "\\r\\n/")}, true, "tekken"},
       {{"punctuation", "gpt2", "digits", "[0-9][0-9][0-9]"}, false, "falcon"},
       {{bloom}, false, "bloom"},

@@ -400,6 +400,21 @@ TEST(Tokenizer, ReadsWhatWasWrittenBeforeTokenizerJson) {
   EXPECT_TRUE(words.import(2).boolean("tokenizer.ggml.normalizer.lowercase", false));
 }
 
+// GPT-OSS's way of cutting words, under the name of another tokenizer that has it.
+TEST(Tokenizer, KnowsGpt4oThatIgnoresMerges) {
+  const std::string upper = "[\\p{Lu}\\p{Lt}\\p{Lm}\\p{Lo}\\p{M}]", lower = "[\\p{Ll}\\p{Lm}\\p{Lo}\\p{M}]",
+                    before = "[^\\r\\n\\p{L}\\p{N}]?", after = "(?i:'s|'t|'re|'ve|'m|'ll|'d)?";
+  json tokenizer = tiny_bytes();
+  tokenizer["model"]["ignore_merges"] = true;
+  tokenizer["pre_tokenizer"] =
+      sequence({split(before + upper + "*" + lower + "+" + after + "|" + before + upper + "+" + lower + "*" + after +
+                      "|\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n/]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+"),
+                bytes_only});
+  const Folder folder;
+  folder.save_json("tokenizer.json", tokenizer);
+  EXPECT_EQ(folder.import(4).string("tokenizer.ggml.pre"), "granite-embed-multi-97m");
+}
+
 TEST(Tokenizer, IsNoneWhereThereIsNone) {
   EXPECT_EQ(Folder().import(4).string("tokenizer.ggml.model"), "none");
 }
