@@ -208,11 +208,18 @@ Card parse_model_card(std::string_view readme) {
     }
     const auto colon = line.find(':');
     if (indented || colon == line.npos) continue;  // deeper than a card's own keys
-    const std::string_view value = trim(line.substr(colon + 1));
+    std::string value(trim(line.substr(colon + 1)));
+    const bool is_list = value.starts_with('[');
+    bool closed = value.find(']') != value.npos;
+    while (is_list && !closed && i + 1 < lines.size() && trim(lines[i + 1]) != "---") {
+      const std::string_view more = trim(lines[++i]);
+      value.append(" ").append(more);
+      closed = more.find(']') != more.npos;
+    }
     open = &card[std::string(trim(line.substr(0, colon)))];
     is_text = value.starts_with('|') || value.starts_with('>');
     if (is_text || value.empty()) continue;
-    if (value.starts_with('[') && value.ends_with(']'))
+    if (is_list && closed)
       *open = inline_list(value);
     else if (std::string text = scalar(value); !text.empty())
       *open = {std::move(text)};

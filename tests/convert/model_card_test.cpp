@@ -45,6 +45,13 @@ title: not a key
   EXPECT_FALSE(card.contains("title"));
 }
 
+TEST(ModelCard, ReadsListsOverLinesAndBeforeComments) {
+  const Card card = parse_model_card("---\ntags: [a, b]  # c\nlanguage: [\n  en,\n  fr\n]\nlicense: mit\n---\n");
+  EXPECT_EQ(card.find("tags")->second, (std::vector<std::string>{"a", "b"}));
+  EXPECT_EQ(card.find("language")->second, (std::vector<std::string>{"en", "fr"}));
+  EXPECT_EQ(card.find("license")->second, std::vector<std::string>{"mit"});
+}
+
 TEST(ModelCard, TakesAnyText) {
   EXPECT_TRUE(parse_model_card("").empty());
   EXPECT_TRUE(parse_model_card("# Title\n").empty());
