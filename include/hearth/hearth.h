@@ -188,12 +188,12 @@ typedef struct hearth_model_info {
   uint32_t context_length;   /* tokens a session holds unless it says otherwise */
   uint32_t trained_context;  /* tokens the model was trained for */
   uint32_t vocabulary_size;  /* tokens */
-  uint32_t embedding_length; /* numbers in the vector of a token, or of a text where is_encoder */
+  uint32_t embedding_length; /* numbers in the vector of a token, or of a text */
   uint32_t layer_count;
   uint32_t threads;
   hearth_token bos_token;    /* begins a text; HEARTH_NO_TOKEN where there is none */
   hearth_token eos_token;    /* ends it */
-  int32_t is_encoder;        /* 1: gives embeddings, and no text */
+  int32_t is_encoder;        /* 1: gives embeddings, and no text; decoders may give both */
   int32_t has_tokenizer;     /* 0: takes and gives tokens only */
   int32_t has_chat_template; /* 0: hearth_session_chat and _say do not work */
   int32_t reserved;
@@ -465,7 +465,7 @@ typedef struct hearth_embeddings {
 HEARTH_API void hearth_embeddings_free(hearth_embeddings* embeddings);
 
 /* One vector a text, in their order; texts share batches. `lengths` may be NULL: all are NUL-terminated.
- * HEARTH_UNSUPPORTED where the model is no encoder. */
+ * HEARTH_UNSUPPORTED where the model is no encoder and its file does not say how to pool. */
 HEARTH_API hearth_status hearth_embed(hearth_model* model, const char* const* texts, const size_t* lengths,
                                       size_t count, const hearth_embed_options* options, hearth_embeddings** embeddings,
                                       hearth_error** error);

@@ -14,8 +14,12 @@ namespace {
 
 constexpr std::size_t batch_tokens = 2048;
 
-Pooling pooling_of(const gguf::Metadata& metadata) {
+Pooling pooling_of(const model::Model& model) {
+  const gguf::Metadata& metadata = model.file().metadata();
   const std::string key = metadata.string("general.architecture") + ".pooling_type";
+  if (!model.is_encoder() && metadata.integer(key, 0) == 0)
+    throw Error(Code::unsupported, "the model is no encoder, and its file names no way to pool", metadata.origin(),
+                "take an embedding model");
   switch (metadata.integer(key, 1)) {
     case 0:
     case 1:
@@ -64,16 +68,12 @@ void normalise(std::vector<float>& vector) {
 
 }  // namespace
 
-Embedder::Embedder(std::shared_ptr<Engine> engine) : engine_(std::move(engine)) {
-  const auto& metadata = engine_->model().file().metadata();
-  if (!engine_->model().is_encoder())
-    throw Error(Code::unsupported, "the model is no encoder", metadata.origin(), "take an embedding model");
-  pooling_ = pooling_of(metadata);
-}
+Embedder::Embedder(std::shared_ptr<Engine> engine)
+    : engine_(std::move(engine)), pooling_(pooling_of(engine_->model())) {}
 
 std::vector<std::vector<float>> Embedder::embed(std::span<const std::string> texts, const EmbedOptions& options) {
-  const std::size_t width = this->width();
-  const std::size_t limit = std::min(engine_->context_length(), engine_->model().context_length());
+  const model::Model& model = engine_->model();
+  const std::size_t width = this->width(), limit = std::min(engine_->context_length(), model.context_length());
   if (options.dimensions > width)
     throw Error(Code::usage, fmt::format("{} dimensions asked for and the model gives {}", options.dimensions, width));
 
@@ -98,14 +98,19 @@ std::vector<std::vector<float>> Embedder::embed(std::span<const std::string> tex
   std::vector<float> out;
   for (auto begin = order.begin(); begin < order.end();) {
     std::vector<model::Segment> segments;
+    std::vector<std::unique_ptr<model::KvCache>> caches;  // of a decoder
     std::size_t rows = 0;
     auto end = begin;
     for (; end < order.end() && (rows == 0 || rows + (*end)->tokens.size() <= batch_tokens); ++end) {
-      segments.push_back({.tokens = (*end)->tokens, .want = model::Segment::Want::all});
-      rows += (*end)->tokens.size();
+      const std::vector<Token>& tokens = (*end)->tokens;
+      if (!model.is_encoder()) caches.push_back(model.new_cache(tokens.size(), engine_->options().kv_type));
+      segments.push_back({.cache = model.is_encoder() ? nullptr : caches.back().get(),
+                          .tokens = tokens,
+                          .want = model::Segment::Want::all});
+      rows += tokens.size();
     }
     out.resize(rows * width);
-    engine_->forward(segments, {out.data(), rows, width}, {.care = ops::Care::outliers});
+    engine_->forward(segments, {out.data(), rows, width}, {.hidden_states = true, .care = ops::Care::outliers});
     const float* row = out.data();
     for (; begin < end; ++begin) {
       const std::size_t count = (*begin)->tokens.size();

@@ -1,4 +1,4 @@
-// Texts to vectors, with an encoder.
+// Texts to vectors, with an encoder or a decoder that was made for it.
 #pragma once
 
 #include <span>
@@ -26,7 +26,8 @@ struct EmbedOptions {
 
 class Embedder {
  public:
-  // Throws unsupported where the model is no encoder. Pooling is what the file says, mean where it says nothing.
+  // Pooling is what the file says, an encoder's mean where it says nothing. Throws unsupported for a decoder whose file
+  // says nothing.
   explicit Embedder(std::shared_ptr<Engine> engine);
 
   // One vector a text, in their order. Texts share batches.
