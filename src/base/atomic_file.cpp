@@ -30,7 +30,14 @@ void write_all(int file, std::span<const std::byte> bytes, std::uint64_t positio
 
 }  // namespace
 
-AtomicFile::AtomicFile(std::filesystem::path path) : path_(std::move(path)), temporary_(path_.string() + ".XXXXXX") {
+AtomicFile::AtomicFile(std::filesystem::path path) : path_(std::move(path)) {
+  std::error_code absent;
+  target_ = std::filesystem::canonical(path_, absent);
+  if (absent)
+    target_ = path_;
+  else if (!std::filesystem::is_regular_file(target_))
+    throw Error(Code::io, "not a regular file", path_.string(), "nothing was changed");
+  temporary_ = target_.string() + ".XXXXXX";
   file_ = ::mkostemp(temporary_.data(), O_CLOEXEC);
   if (file_ < 0)
     throw Error(Code::io, std::strerror(errno), path_.string(), "check that its folder exists and is writable");
@@ -70,7 +77,7 @@ void AtomicFile::write_at(std::uint64_t position, std::span<const std::byte> byt
 
 void AtomicFile::commit() {
   flush();
-  if (::fsync(file_) != 0 || ::rename(temporary_.c_str(), path_.c_str()) != 0)
+  if (::fsync(file_) != 0 || ::rename(temporary_.c_str(), target_.c_str()) != 0)
     throw Error(Code::io, std::strerror(errno), path_.string(), "nothing was changed");
   ::close(file_);
   file_ = -1;

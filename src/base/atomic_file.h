@@ -15,7 +15,8 @@ namespace hearth {
 
 class AtomicFile {
  public:
-  // Opens a temporary file in the folder of `path`. Throws io.
+  // Opens a temporary file in the folder of `path`. Throws io, also where `path` is a folder or a device: a new file
+  // would take its place. A link stays, and what it points to is replaced.
   explicit AtomicFile(std::filesystem::path path);
   ~AtomicFile();  // removes the temporary file unless commit was called
   AtomicFile(const AtomicFile&) = delete;
@@ -33,7 +34,7 @@ class AtomicFile {
  private:
   void flush();
 
-  std::filesystem::path path_;
+  std::filesystem::path path_, target_;  // as it was given, and where that leads
   std::string temporary_;
   int file_ = -1;
   std::uint64_t flushed_ = 0;  // bytes; a multiple of a huge page until the file is whole

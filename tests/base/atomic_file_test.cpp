@@ -1,6 +1,7 @@
 #include "base/atomic_file.h"
 
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 
 #include <fstream>
 #include <iterator>
@@ -64,6 +65,28 @@ TEST(AtomicFile, LeavesNothingWithoutCommit) {
   const tests::TemporaryFolder folder;
   { AtomicFile(folder.path() / "a.txt").write("half"); }
   EXPECT_TRUE(std::filesystem::is_empty(folder.path()));
+}
+
+TEST(AtomicFile, NeverTakesThePlaceOfWhatIsNoFile) {
+  const tests::TemporaryFolder folder;
+  const auto pipe = folder.path() / "pipe";
+  ASSERT_EQ(::mkfifo(pipe.c_str(), 0600), 0);
+  EXPECT_THROW(AtomicFile{pipe}, Error);
+  EXPECT_TRUE(std::filesystem::is_fifo(pipe));
+  EXPECT_THROW(AtomicFile{folder.path()}, Error);
+}
+
+TEST(AtomicFile, WritesThroughLinks) {
+  const tests::TemporaryFolder folder;
+  const auto link = folder.path() / "link", file = folder.path() / "elsewhere" / "file";
+  std::filesystem::create_directory(file.parent_path());
+  std::ofstream(file) << "old";
+  std::filesystem::create_symlink("elsewhere/file", link);
+  AtomicFile atomic(link);
+  atomic.write("new");
+  atomic.commit();
+  EXPECT_TRUE(std::filesystem::is_symlink(link));
+  EXPECT_EQ(content(file), "new");
 }
 
 TEST(AtomicFile, NamesAFolderThatIsMissing) {
