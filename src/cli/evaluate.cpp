@@ -51,6 +51,8 @@ struct Evaluate {
   }
 
   void operator()() {
+    for (const std::string& file : {items, out})
+      if (!file.empty()) AtomicFile{file};  // what cannot be written is said before hours of work
     const auto tasks = library();
     options.data = data;
     if (!items.empty() || !out.empty()) options.journal = (items.empty() ? out : items) + ".part";
@@ -74,6 +76,8 @@ struct Evaluate {
     document["config"]["model_args"] = model.model;
     document["model_name"] = model.model;
     if (!out.empty()) write(out, to_text(document, 2) + "\n");
+    std::error_code ignored;
+    std::filesystem::remove(options.journal, ignored);  // all of it is elsewhere now
     if (json) return print_json(document);
     fmt::print("{}{} rows in {:.1f} s, {:.1f} rows/s", evaluate::table(result, options), result.rows, result.seconds,
                result.seconds > 0 ? double(result.rows) / result.seconds : 0);

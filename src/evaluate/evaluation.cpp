@@ -253,7 +253,6 @@ Evaluation evaluate(engine::Engine& engine, const std::vector<Task>& library, co
     evaluation.tasks.push_back(std::move(run.result));
   }
   evaluation.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-  journal.remove();
   return evaluation;
 }
 

@@ -18,7 +18,8 @@ struct EvaluationOptions {
   std::size_t limit = 0;                // rows of each task, from the first; 0: all
   std::size_t shots = 0;                // solved examples before each question
   std::uint64_t seed = 1234;            // draws them, as lm-evaluation-harness does
-  std::filesystem::path journal = {};   // keeps finished rows until the end; a run that was killed goes on from it
+  std::filesystem::path journal = {};   // keeps finished rows: a run that was killed goes on from it. The caller's to
+                                        // remove, when the results are where they belong
   std::size_t rows_at_once = 64;        // that a thread scores together at most, fewer where that takes long
 };
 

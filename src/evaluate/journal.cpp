@@ -71,10 +71,4 @@ void Journal::write(const std::string& text) {
   }
 }
 
-void Journal::remove() {
-  if (file_ < 0) return;
-  ::close(std::exchange(file_, -1));
-  ::unlink(path_.c_str());
-}
-
 }  // namespace hearth::evaluate

@@ -26,8 +26,7 @@ class Journal {
   // Null where there is none of so many choices.
   const std::vector<double>* find(std::uint64_t row, std::size_t choices) const;
   void add(std::uint64_t row, std::vector<double> loglikelihoods);
-  void flush();   // what was added is in the file's hands
-  void remove();  // the run is complete
+  void flush();  // what was added is in the file's hands
   std::size_t kept() const noexcept { return rows_.size(); }
 
  private:

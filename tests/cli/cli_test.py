@@ -489,6 +489,19 @@ class Smol(Case):
             self.assertEqual(result["rows"]["kept"] + result["rows"]["scored"], 16)
             self.assertEqual(len(items.read_text().splitlines()), 16)
 
+    def test_evaluate_loses_nothing_to_a_full_disk(self):
+        def fill():
+            signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+            resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))  # room for the row, not for the results
+        with tempfile.TemporaryDirectory() as folder:
+            out = pathlib.Path(folder) / "out.json"
+            command = [HEARTH, "evaluate", SMOL, "--data", SHARED / "data/eval", "--tasks", "piqa", "--limit", "1", "--out"]
+            done = subprocess.run([*command, out], capture_output=True, preexec_fn=fill)
+            self.assertEqual((done.returncode, out.exists()), (1, False), done.stderr)
+            self.assertEqual(json.loads(self.works(*command[1:], out, "--json"))["rows"]["kept"], 1)
+            self.fails(1, *command[1:], "/nowhere/out", says="/nowhere/out")
+            self.fails(1, *command[1:], out, "--items", "/nowhere/items", says="/nowhere/items")
+
     def test_evaluate_bad_input(self):
         with tempfile.TemporaryDirectory() as folder:
             folder = pathlib.Path(folder)
