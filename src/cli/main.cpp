@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <new>
 #include <string>
@@ -23,10 +24,15 @@ int done() {
   return fail(hearth::Error(hearth::Code::io, std::strerror(errno), "stdout", "the result is not whole").what(), 1);
 }
 
-// CLI11 takes "-1" for the largest number of a type without sign.
-void refuse_negative_counts(CLI::App& app) {
+// CLI11 takes "-1", and what is beyond a type without sign, for its largest number.
+void refuse_impossible_counts(CLI::App& app) {
   const CLI::Validator counts(
-      [](const std::string& text) { return text.starts_with('-') ? text + " is less than 0" : std::string(); }, "");
+      [](const std::string& text) {
+        errno = 0;
+        std::strtoull(text.c_str(), nullptr, 0);
+        return text.starts_with('-') ? text + " is less than 0" : errno == ERANGE ? text + " is too large" : "";
+      },
+      "");
   for (CLI::App* command : app.get_subcommands({}))
     for (CLI::Option* option : command->get_options())
       if (option->get_type_name().starts_with("UINT")) option->check(counts);
@@ -55,7 +61,7 @@ int main(int argc, char** argv) {
   hearth::cli::add_importance(app);
   hearth::cli::add_prune(app);
   hearth::cli::add_report(app);
-  refuse_negative_counts(app);
+  refuse_impossible_counts(app);
   try {
     const auto commands = app.get_subcommands([](const CLI::App*) { return true; });
     if (argc > 1 && argv[1][0] != '-' &&

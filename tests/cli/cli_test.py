@@ -79,6 +79,7 @@ class Usage(Case):
     def test_wrong_usage_is_2(self):
         for option in ("--max-tokens", "--seed", "--sink"):
             self.fails(2, "run", TINY, "x", option, "-1", says="-1 is less than 0")
+            self.fails(2, "run", TINY, "x", option, "99999999999999999999", says="99999999999999999999 is too large")
         self.fails(2, "quantize", TINY, "/tmp/out.gguf", "--threads", "0", says="--threads")
         self.fails(2, "run", TINY, "x", "--rope-factor", "0", says="--rope-factor: 0 is not more than 0")
         self.fails(2)
