@@ -3,8 +3,10 @@
 #include <histedit.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <clocale>
 #include <cstdio>
+#include <cstring>
 #include <filesystem>
 #include <iostream>
 
@@ -94,6 +96,7 @@ struct ChatCommand {
       if (line.find_first_not_of(" \t\r") == line.npos) continue;
       answer(chat, line);
     }
+    if (std::ferror(stdin)) throw Error(Code::io, std::strerror(errno), "stdin");
   }
 
   void talk(engine::Chat& chat) {

@@ -1,9 +1,7 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
-#include <fstream>
-#include <iostream>
-#include <iterator>
+#include <memory>
 
 #include "base/error.h"
 #include "cli/command.h"
@@ -11,19 +9,19 @@
 namespace hearth::cli {
 
 std::string read_text(const std::string& path, std::size_t limit) {
-  std::ifstream file;
-  std::error_code ignored;
-  if (path != "-") {
-    if (std::filesystem::is_directory(path, ignored)) throw Error(Code::bad_input, "not a regular file", path);
-    file.open(path, std::ios::binary);
-    if (!file) throw Error(errno == ENOENT ? Code::not_found : Code::io, std::strerror(errno), path);
-  }
-  std::istream& in = path == "-" ? std::cin : file;
+  const bool from_stdin = path == "-";
+  const std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(from_stdin ? nullptr : std::fopen(path.c_str(), "rb"),
+                                                             std::fclose);
+  std::FILE* const in = from_stdin ? stdin : file.get();
+  const std::string place = from_stdin ? "stdin" : path;
+  if (!in) throw Error(errno == ENOENT ? Code::not_found : Code::io, std::strerror(errno), place);
   std::string text;
-  for (char block[1 << 16]; in.read(block, sizeof block), in.gcount() > 0;) {
-    text.append(block, std::size_t(in.gcount()));
-    if (text.size() > limit) throw Error(Code::too_long, "the text is too long", path, "split it");
+  char block[1 << 16];
+  while (const std::size_t count = std::fread(block, 1, sizeof block, in)) {
+    text.append(block, count);
+    if (text.size() > limit) throw Error(Code::too_long, "the text is too long", place, "split it");
   }
+  if (std::ferror(in)) throw Error(Code::io, std::strerror(errno), place);
   return text;
 }
 

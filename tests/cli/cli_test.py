@@ -69,6 +69,15 @@ class Usage(Case):
             self.assertEqual(done.returncode, 1, arguments)
             self.assertRegex(done.stderr, rb"^hearth: error: No space left on device, stdout.*\n$")
 
+    @unittest.skipUnless(SMOL.exists(), "needs SmolLM2 (make models)")
+    def test_a_stdin_that_cannot_be_read(self):
+        for command in ("run", "chat", "tokenize"):
+            folder = os.open("/", os.O_RDONLY)
+            done = subprocess.run([HEARTH, command, SMOL], stdin=folder, capture_output=True)
+            os.close(folder)
+            self.assertEqual((done.returncode, done.stdout), (1, b""), command)
+            self.assertRegex(done.stderr, rb"^hearth: error: Is a directory, stdin\n$")
+
     @unittest.skipIf(b"__asan_init" in HEARTH.read_bytes(), "the sanitizer needs more memory than the test leaves")
     def test_more_threads_than_the_system_gives(self):
         limit = lambda: resource.setrlimit(resource.RLIMIT_AS, (3 << 30, 3 << 30))
