@@ -29,7 +29,7 @@ constexpr const char* help_text =
     "/save FILE       write the conversation as JSON\n"
     "/speed           tell tokens per second after each answer, or stop telling\n"
     "/quit            leave (or Ctrl-D)\n"
-    "Ctrl-C stops an answer.\n";
+    "Ctrl-C stops an answer, or forgets the line.\n";
 
 // Lines from the terminal, with editing and a history kept between sessions.
 class LineEditor {
@@ -57,9 +57,16 @@ class LineEditor {
   LineEditor(const LineEditor&) = delete;
   LineEditor& operator=(const LineEditor&) = delete;
 
+  // Ctrl-C leaves an empty line.
   bool read(std::string& line) {
+    const Interrupt interrupt;
     int count = 0;
     const char* text = el_gets(editor_, &count);
+    if (interrupt.asked()) {
+      line.clear();
+      std::fputc('\n', stdout);
+      return true;
+    }
     if (!text || count <= 0) return false;
     line.assign(text, std::size_t(count));
     while (!line.empty() && (line.back() == '\n' || line.back() == '\r')) line.pop_back();

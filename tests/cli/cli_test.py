@@ -3,9 +3,11 @@
 
     cli_test.py HEARTH    (the program)
 """
+import fcntl
 import json
 import os
 import pathlib
+import pty
 import random
 import resource
 import shutil
@@ -14,6 +16,7 @@ import struct
 import subprocess
 import sys
 import tempfile
+import termios
 import unittest
 
 HEARTH = pathlib.Path(sys.argv.pop(1)).resolve()
@@ -424,6 +427,22 @@ class Smol(Case):
     def test_chat_answers_each_line(self):
         out = self.works("chat", SMOL, "--temperature", "0", "-n", "16", stdin="Say hello.\n\nSay it again.\n")
         self.assertGreaterEqual(len(out.strip().splitlines()), 2)
+
+    def test_chat_outlives_ctrl_c_at_its_prompt(self):
+        terminal, its_side = pty.openpty()
+        with tempfile.TemporaryDirectory() as folder:  # of its history
+            child = subprocess.Popen([HEARTH, "chat", SMOL], stdin=its_side, stdout=its_side, stderr=subprocess.DEVNULL, env={**os.environ, "HEARTH_HOME": folder},
+                                     preexec_fn=lambda: (os.setsid(), fcntl.ioctl(0, termios.TIOCSCTTY, 0), signal.signal(signal.SIGINT, signal.SIG_DFL)))
+            os.close(its_side)
+            seen = b""
+            for prompt, keys in ((b"> ", b"\x03"), (b"\n> ", b"/quit\r")):
+                while not seen.endswith(prompt):
+                    seen += os.read(terminal, 1)
+                while ") S " not in pathlib.Path(f"/proc/{child.pid}/stat").read_text():  # until it waits for a key
+                    pass
+                os.write(terminal, keys)
+            self.assertEqual(child.wait(timeout=60), 0)
+        os.close(terminal)
 
     def test_schema(self):
         with tempfile.NamedTemporaryFile("w", suffix=".json") as schema:
