@@ -129,7 +129,9 @@ struct ChatCommand {
   void answer(engine::Chat& chat, const std::string& line) const {
     if (!is_utf8(line)) throw Error(Code::bad_input, "the prompt is not valid UTF-8");
     const Interrupt interrupt;
-    const auto result = chat.say(line, generation.request(chat.session().engine()), [&](const engine::Piece& piece) {
+    auto request = generation.request(chat.session().engine());
+    request.cancel = interrupt.token();
+    const auto result = chat.say(line, std::move(request), [&](const engine::Piece& piece) {
       std::fwrite(piece.text.data(), 1, piece.text.size(), stdout);
       std::fflush(stdout);
       return !interrupt.asked();

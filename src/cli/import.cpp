@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "cli/command.h"
+#include "cli/interrupt.h"
 #include "convert/checkpoint.h"
 #include "tensor/encode.h"
 
@@ -35,7 +36,9 @@ struct Import {
     }
     const bool terminal = isatty(STDERR_FILENO) != 0;
     int shown = -1;
+    const Interrupt interrupt;
     options.progress = [&](std::uint64_t done, std::uint64_t total) {
+      if (interrupt.asked()) throw Error(Code::cancelled, "interrupted");
       const int percent = static_cast<int>(done * 100 / std::max<std::uint64_t>(total, 1));
       if (!terminal || percent == shown) return;
       shown = percent;

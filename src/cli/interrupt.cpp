@@ -5,19 +5,17 @@
 namespace hearth::cli {
 
 namespace {
-volatile std::sig_atomic_t presses = 0;
+std::stop_source stop;
 
 void on_signal(int signal) {
-  presses = presses + 1;
-  if (presses > 1) {
-    std::signal(signal, SIG_DFL);
-    std::raise(signal);
-  }
+  if (stop.request_stop()) return;  // without callbacks that only sets a bit
+  std::signal(signal, SIG_DFL);
+  std::raise(signal);
 }
 }  // namespace
 
 Interrupt::Interrupt() {
-  presses = 0;
+  stop = {};
   struct sigaction action {};
   action.sa_handler = on_signal;
   action.sa_flags = SA_RESTART;
@@ -29,7 +27,11 @@ Interrupt::~Interrupt() {
 }
 
 bool Interrupt::asked() const noexcept {
-  return presses != 0;
+  return stop.stop_requested();
+}
+
+std::stop_token Interrupt::token() const {
+  return stop.get_token();
 }
 
 }  // namespace hearth::cli

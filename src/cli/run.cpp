@@ -40,6 +40,7 @@ struct Run {
     session.set_adapters(generation.adapters(*engine));
     if (!cache_file.empty() && std::filesystem::exists(cache_file)) session.load(cache_file);
     const Interrupt interrupt;
+    request.cancel = interrupt.token();
     const engine::Answer answer = session.generate(std::move(request), [&](const engine::Piece& piece) {
       if (!json) {
         std::fwrite(piece.text.data(), 1, piece.text.size(), stdout);

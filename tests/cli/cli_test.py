@@ -25,6 +25,7 @@ SHARED = pathlib.Path(os.environ.get("HEARTH_SHARED", ROOT / ".." / "shared"))
 DATA = os.environ.get("XDG_DATA_HOME") or os.path.expanduser("~/.local/share")
 MODELS = pathlib.Path(os.environ.get("HEARTH_HOME", pathlib.Path(DATA) / "hearth")) / "models"
 SMOL = MODELS / "SmolLM2-135M-Instruct.Q4_1.gguf"
+MINILM = MODELS / "all-minilm-l6-v2"
 TINY = SHARED / "conformance/gguf/llama-dense.gguf"
 
 
@@ -44,6 +45,18 @@ def killed_while_writing(command, size):
 
 
 class Case(unittest.TestCase):
+    def interrupted(self, *arguments):
+        """Its standard output; Ctrl-C comes as soon as it is waited for."""
+        child = subprocess.Popen([HEARTH, *map(str, arguments)], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        status = pathlib.Path(f"/proc/{child.pid}/status")
+        caught = lambda: int(status.read_text().split("SigCgt:")[1].split()[0], 16)
+        while child.poll() is None and not caught() >> (signal.SIGINT - 1) & 1:
+            pass
+        child.send_signal(signal.SIGINT)
+        out, err = child.communicate(timeout=300)
+        self.assertEqual((child.returncode, err), (1, b"hearth: error: interrupted\n"))
+        return out
+
     def fails(self, code, *arguments, says="", **options):
         status, out, err = hearth(*arguments, **options)
         self.assertEqual(status, code, (arguments, out, err))
@@ -563,6 +576,16 @@ class Smol(Case):
         _, err = child.communicate(timeout=300)
         self.assertEqual(child.returncode, 1, err)
         self.assertIn(b"interrupted", err)
+
+    def test_interrupted_while_the_prompt_is_read(self):
+        answer = json.loads(self.interrupted("run", SMOL, "word " * 7000, "--json"))
+        self.assertEqual((answer["finish_reason"], answer["tokens"]), ("cancelled", []))
+
+    @unittest.skipUnless(MINILM.exists(), "needs all-MiniLM-L6-v2 (make models)")
+    def test_interrupted_import_leaves_nothing(self):
+        with tempfile.TemporaryDirectory() as folder:
+            self.interrupted("import", MINILM, pathlib.Path(folder) / "out.gguf", "--type", "Q6_K")
+            self.assertEqual(os.listdir(folder), [])
 
 
 @unittest.skipUnless(SHARED.exists(), "needs ../shared, which is absent")
