@@ -43,12 +43,13 @@ std::uint64_t read_size(const std::string& text) {
 }
 
 struct QuantizeCommand {
-  std::string in, out, method = "nearest", output_type, embedding_type, target_size;
+  std::string in, out, method, output_type, embedding_type, target_size;
   std::vector<std::string> tensor_types;
   compress::QuantizeOptions options;
   bool json = false;
 
   void operator()() {
+    if (method.empty()) method = options.importance.empty() ? "nearest" : "importance";
     options.method = compress::find_method(method);
     if (!output_type.empty()) options.output_type = find_type(output_type);
     if (!embedding_type.empty()) options.embedding_type = find_type(embedding_type);
@@ -108,7 +109,9 @@ void add_quantize(CLI::App& app) {
   command->add_option("OUT", run->out, "the file to write")->required();
   command->add_option("--type", run->options.type, fmt::format("{}", fmt::join(compress::type_names(), ", ")))
       ->capture_default_str();
-  command->add_option("--method", run->method, "nearest, importance, feedback or selection")->capture_default_str();
+  command->add_option(
+      "--method", run->method,
+      "nearest, importance, feedback or selection (default: importance with --importance, else nearest)");
   command->add_option("--importance", run->options.importance, "a file of hearth importance (or llama.cpp's imatrix)");
   command->add_option("--calibration", run->options.calibration,
                       "a text to run the model on (importance, feedback, selection)");

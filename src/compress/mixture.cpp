@@ -271,11 +271,15 @@ std::vector<std::optional<Type>> asked_types(const gguf::File& file, const Quant
     }
   const ModelShape shape(file);
   std::vector<std::optional<Type>> types;
+  std::vector<bool> met(patterns.size());
   for (const gguf::Tensor& tensor : file.tensors()) {
     std::optional<Type>& asked = types.emplace_back();
     if (!is_compressible(tensor)) continue;
-    for (std::size_t i = 0; i < patterns.size() && !asked; ++i)
-      if (std::regex_search(tensor.name, patterns[i])) asked = options.overrides[i].type;
+    for (std::size_t i = 0; i < patterns.size(); ++i) {
+      if (!std::regex_search(tensor.name, patterns[i])) continue;
+      met[i] = true;
+      if (!asked) asked = options.overrides[i].type;
+    }
     if (!asked && is_output(tensor.name, shape)) asked = options.output_type;
     if (!asked && is_embedding(tensor.name)) asked = options.embedding_type;
     if (!asked || tensor.shape[0] % tensor::info(*asked).block_weights == 0) continue;
@@ -285,6 +289,10 @@ std::vector<std::optional<Type>> asked_types(const gguf::File& file, const Quant
                 file.path().string(),
                 fmt::format("{} would hold it", tensor::info(that_fits(*asked, tensor.shape[0])).name));
   }
+  for (std::size_t i = 0; i < met.size(); ++i)
+    if (!met[i])
+      throw Error(Code::usage, fmt::format("'{}' fits no matrix of the model", options.overrides[i].pattern),
+                  file.path().string(), "hearth inspect --tensors lists them");
   return types;
 }
 

@@ -123,7 +123,10 @@ class Compressor {
   void prepare_method() {
     std::uint64_t weights = 0;
     for (const gguf::Tensor& tensor : file_.tensors()) weights += tensor.elements();
-    if (options_.target_bits > 0) {
+    if (options_.target_bits != 0) {
+      if (!(options_.target_bits > 0 && options_.target_bits <= 32))
+        throw Error(Code::usage, fmt::format("a target of {} bits a weight makes no sense", options_.target_bits),
+                    "--target-bits", "give more than 0 and at most 32");
       const auto bytes = static_cast<std::uint64_t>(options_.target_bits * double(weights) / 8);
       options_.target_bytes = options_.target_bytes ? std::min(options_.target_bytes, bytes) : bytes;
     }
