@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include "base/atomic_file.h"
 #include "base/error.h"
 #include "cli/command.h"
 #include "cli/interrupt.h"
@@ -20,7 +21,12 @@ struct ImportanceCommand {
   std::size_t threads = 0;
 
   void operator()() {
-    const compress::Calibration calibration(hub::find_model(model), file);
+    const auto path = hub::find_model(model);
+    std::error_code ignored;
+    if (std::filesystem::equivalent(path, out, ignored))
+      throw Error(Code::usage, "that is the model itself", "--out " + out, "give another name");
+    AtomicFile{out};  // what cannot be written is said before the work
+    const compress::Calibration calibration(path, file);
     ThreadPool pool(threads);
     const Interrupt interrupt;
     const bool terminal = isatty(STDERR_FILENO);

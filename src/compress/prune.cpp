@@ -7,6 +7,7 @@
 #include <cmath>
 #include <numeric>
 
+#include "base/atomic_file.h"
 #include "base/error.h"
 #include "base/sha256.h"
 #include "compress/prune_plan.h"
@@ -103,6 +104,7 @@ PruneReport prune(const std::filesystem::path& in, const std::filesystem::path& 
   std::error_code ignored;
   if (std::filesystem::equivalent(in, out, ignored))
     throw Error(Code::usage, "a model cannot be pruned onto itself", out.string(), "give another name");
+  AtomicFile{out};  // what cannot be written is said before the work
   const Calibration calibration(in, options.calibration);
   const gguf::File& file = calibration.model().file();
   ThreadPool pool(options.threads);

@@ -10,6 +10,7 @@
 #include <fstream>
 #include <future>
 
+#include "base/atomic_file.h"
 #include "base/error.h"
 #include "base/sha256.h"
 #include "compress/budget.h"
@@ -311,6 +312,7 @@ QuantizeReport quantize(const std::filesystem::path& in, const std::filesystem::
   std::error_code ignored;
   if (std::filesystem::equivalent(in, out, ignored))
     throw Error(Code::usage, "a model cannot be compressed onto itself", out.string(), "give another name");
+  AtomicFile{out};  // what cannot be written is said before the work
   if (options.method == Method::selection) return quantize_selected(in, out, options, progress);
   return Compressor(in, out, options, progress).run(out);
 }

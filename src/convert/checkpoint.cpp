@@ -2,7 +2,9 @@
 
 #include <fmt/format.h>
 
+#include "base/atomic_file.h"
 #include "base/error.h"
+#include "base/scratch_file.h"
 #include "base/thread_pool.h"
 #include "convert/import.h"
 #include "convert/model_card.h"
@@ -58,23 +60,6 @@ std::uint32_t file_type(tensor::Type type) {
   return 1024;
 }
 
-// Removes a file that was not moved away.
-class Unfinished {
- public:
-  explicit Unfinished(std::filesystem::path path) : path_(std::move(path)) {}
-  ~Unfinished() {
-    std::error_code ignored;
-    std::filesystem::remove(path_, ignored);
-  }
-  Unfinished(const Unfinished&) = delete;
-  Unfinished& operator=(const Unfinished&) = delete;
-  const std::filesystem::path& path() const { return path_; }
-  void finish(const std::filesystem::path& name) { std::filesystem::rename(path_, name); }
-
- private:
-  std::filesystem::path path_;
-};
-
 }  // namespace
 
 std::string class_of(const JsonObject& config) {
@@ -102,7 +87,8 @@ std::uint64_t write_file(const std::filesystem::path& out, const gguf::Metadata&
     total += gguf::bytes(tensor.plan);
   }
   ThreadPool pool(options.threads);
-  Unfinished file(out.string() + ".unfinished");
+  AtomicFile{out};  // what cannot be written is said before the work
+  ScratchFile file(out.string() + ".unfinished");
   std::size_t next = 0;
   gguf::write(file.path(), metadata, plans, [&](const gguf::TensorPlan&, const gguf::Sink& sink) {
     produce(planned[next++], checkpoint, pool, [&](std::span<const std::byte> piece) {
@@ -113,7 +99,7 @@ std::uint64_t write_file(const std::filesystem::path& out, const gguf::Metadata&
   });
   const MappedFile written(file.path());
   check(gguf::File::parse(written.bytes(), metadata.origin()));
-  file.finish(out);
+  file.keep_as(out);
   return written.bytes().size();
 }
 
