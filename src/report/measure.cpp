@@ -1,6 +1,7 @@
 #include "report/measure.h"
 
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <ctime>
@@ -10,6 +11,7 @@
 #include "base/atomic_file.h"
 #include "base/cpu.h"
 #include "base/error.h"
+#include "base/scratch_file.h"
 #include "compress/mixture.h"
 #include "compress/quantize.h"
 #include "evaluate/evaluation.h"
@@ -190,11 +192,12 @@ class Maker {
     Entry entry;
     entry.method = method;
     fs::path file = recipe.made;
+    const ScratchFile scratch(options_.out / fmt::format(".hearth-report-{}", ::getpid()));  // nobody's model
     if (recipe.made.empty()) {
       tell(method + ": compressing");
       std::string name = fmt::format("{}-{}.gguf", written_.report.model, method);
       std::replace(name.begin(), name.end(), ':', '-');
-      file = options_.out / name;
+      file = options_.keep ? options_.out / name : scratch.path();
       compress::QuantizeOptions how;
       how.type = recipe.type;
       how.method = recipe.method;
@@ -210,7 +213,6 @@ class Maker {
     entry.bits_per_weight = 8 * double(entry.bytes) / double(weights_);
     measure_speed(entry, file);
     measure_quality(entry, file);
-    if (recipe.made.empty() && !options_.keep) fs::remove(file);
     return entry;
   }
 
@@ -222,8 +224,9 @@ class Maker {
     const auto finished = run({options_.program.string(), "bench", file.string(), "-p", std::to_string(prompt), "-n",
                                std::to_string(generated), "--repeat", "3", "--threads",
                                std::to_string(written_.report.machine.threads), "--json"});
+    tell(entry.method + ": speed");  // Ctrl-C ended that process too
     if (!finished || finished->status != 0)
-      throw Error(Code::internal, "the speed measurement failed", options_.program.string());
+      throw Error(Code::internal, "the speed measurement failed", file.string(), finished ? finished->out : "");
     const Json document = Json::parse(finished->out);
     entry.prompt_speed = document["results"][0]["tokens_per_second"];
     entry.generation_speed = document["results"][1]["tokens_per_second"];

@@ -8,11 +8,11 @@
 namespace hearth::report {
 
 struct Finished {
-  int status = 0;  // its exit code, or 128 + the signal that ended it
-  std::string out;
+  int status = 0;   // its exit code, or 128 + the signal that ended it
+  std::string out;  // of stdout and stderr
 };
 
-// `command[0]` is a path, or a name on PATH; what it writes to stderr goes to ours. None where there is no such
+// `command[0]` is a path, or a name on PATH. None where there is no such
 // program; throws io where it cannot be started.
 std::optional<Finished> run(const std::vector<std::string>& command);
 

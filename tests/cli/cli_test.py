@@ -654,7 +654,12 @@ class Compress(Case):
         self.assertEqual(list(self.folder.iterdir()), [])
 
     def test_report(self):
+        mine = self.folder / "report/llama-dense-q8_0.gguf"  # as the user calls it too
+        mine.parent.mkdir()
+        mine.write_bytes(b"mine")
         printed = self.works("report", TINY, "--out", self.folder / "report", "--methods", "q8_0,q4_0")
+        self.assertEqual(mine.read_bytes(), b"mine")
+        mine.unlink()
         self.assertTrue(printed.startswith("On this machine"), printed)
         document = json.loads((self.folder / "report/report.json").read_text())
         self.assertEqual([entry["method"] for entry in document["entries"]], ["original", "q8_0", "q4_0"])
@@ -670,6 +675,10 @@ class Compress(Case):
         printed = self.works("report", TINY, "--out", self.folder / "other", "--methods", f"{self.out},q4_0", "--json")
         self.assertEqual([entry["method"] for entry in json.loads(printed)["entries"]], ["original", "out", "q4_0"])
         self.assertTrue(self.out.exists())
+        with tempfile.TemporaryDirectory() as folder:
+            encoder = pathlib.Path(folder) / "encoder.gguf"
+            self.works("import", SHARED / "conformance/huggingface/bert", encoder)
+            self.fails(1, "report", encoder, "--out", folder, "--methods", "q8_0", says="an encoder generates nothing")
         for place in (self.out, self.out / "below"):
             self.fails(1, "report", TINY, "--out", place, "--methods", "q8_0", says=str(place))
 

@@ -6,7 +6,7 @@ namespace hearth::report {
 namespace {
 
 TEST(Process, WhatItPrintsAndHowItEnds) {
-  const auto echo = run({"sh", "-c", "printf 'a b'; exit 3"});
+  const auto echo = run({"sh", "-c", "printf a; printf ' b' >&2; exit 3"});
   ASSERT_TRUE(echo);
   EXPECT_EQ(echo->out, "a b");
   EXPECT_EQ(echo->status, 3);
