@@ -55,6 +55,7 @@ class GPT4All:
         self._n_ctx = min(n_ctx, self.model.info.trained_context)
         self._session = None
         self._history: Optional[List[Dict[str, str]]] = None
+        self._forgotten = 0  # messages of the history that no longer fit, after its system message
         self._chat_template = self._prompt_template = None
 
     def __enter__(self):
@@ -86,6 +87,7 @@ class GPT4All:
         if self._history is None:
             raise ValueError("current_chat_session may only be set when there is an active chat session")
         self._history[:] = history
+        self._forgotten = 0
 
     @staticmethod
     def list_models() -> List[Dict[str, Any]]:
@@ -132,8 +134,10 @@ class GPT4All:
         }
         if self._history is None:
             return self._answer(prompt, None, options, streaming)
-        self._history.append({"role": "user", "content": prompt})
-        return self._answer(self._chat_prompt(), self._history, options, streaming)
+        question = {"role": "user", "content": prompt}
+        prompt = self._fitting_prompt([*self._history, question])
+        self._history.append(question)
+        return self._answer(prompt, self._history, options, streaming)
 
     def _answer(self, prompt, history, options, streaming):
         session = self._free_session()
@@ -161,9 +165,24 @@ class GPT4All:
             self._session = self.model.session(context_length=self._n_ctx)
         return self.model.session(context_length=self._n_ctx) if self._session.busy else self._session
 
-    def _chat_prompt(self):
-        """The history for Session.chat; or, with a template of the caller's, the text or the tokens it makes."""
-        history = [message for message in self._history if not (message["role"] == "system" and not message["content"])]
+    def _fitting_prompt(self, history):
+        """Where all of it no longer fits, the model no longer sees the oldest turns; a quarter of the context is the answer's."""
+        first = 1 if history[0]["role"] == "system" else 0
+        for forgotten in range(self._forgotten, len(history) - first, 2):
+            prompt = self._chat_prompt(history[:first] + history[first + forgotten:])
+            if self._size(prompt) < self._n_ctx - self._n_ctx // 4:
+                self._forgotten = forgotten
+                break
+        return prompt
+
+    def _size(self, prompt):
+        if isinstance(prompt, list) and isinstance(prompt[0], dict):
+            prompt = self.model.render_chat(prompt)
+        return self.model.count_tokens(prompt, parse_special=True) if isinstance(prompt, str) else len(prompt)
+
+    def _chat_prompt(self, history):
+        """Messages for Session.chat; or, with a template of the caller's, the text or the tokens it makes of them."""
+        history = [message for message in history if not (message["role"] == "system" and not message["content"])]
         if self._prompt_template is not None:
             return _legacy_prompt(self._prompt_template, history)
         if self._chat_template is None:
@@ -194,6 +213,7 @@ class GPT4All:
         else:
             self._chat_template = template
         self._history = [{"role": "system", "content": system}] if system else []
+        self._forgotten = 0
         try:
             yield self
         finally:

@@ -324,6 +324,17 @@ class GPT4AllScripts(unittest.TestCase):
         with self.assertRaises(ValueError), model.chat_session("", "no place for it"):
             pass
 
+    def test_a_conversation_beyond_the_context(self):
+        model = self.open(n_ctx=128)
+        for template in (None, "Q: {0}\nA: {1}\n", "{% for m in messages %}{{ m.role }}: {{ m.content }}\n{% endfor %}"):
+            with model.chat_session("You are a pirate.", template):
+                for turn in range(1, 8):
+                    self.assertTrue(model.generate("Tell me of the sea, of ships and of the gold you found.", temp=0, max_tokens=12))
+                    self.assertEqual(len(model.current_chat_session), 1 + 2 * turn)
+                with self.assertRaises(openhearth.TooLongError):
+                    model.generate("sea " * 200)
+                self.assertEqual(len(model.current_chat_session), 15)
+
     def test_own_template_is_the_model_s(self):
         model = self.open()
         with model.chat_session("You are a helpful assistant."):
