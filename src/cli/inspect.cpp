@@ -3,6 +3,7 @@
 
 #include <map>
 
+#include "base/utf8.h"
 #include "cli/command.h"
 #include "gguf/file.h"
 #include "gguf/json.h"
@@ -73,7 +74,7 @@ struct Inspect {
     fmt::print("\n\n");
     for (const auto& [key, value] : metadata.items()) {
       std::string text = value.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
-      if (text.size() > 200) text = text.substr(0, 200) + " ...";
+      if (text.size() > 200) text = text.substr(0, utf8_valid_prefix(std::string_view(text).substr(0, 200))) + " ...";
       fmt::print("{} = {}\n", key, text);
     }
     if (!tensors) return;

@@ -44,6 +44,17 @@ def killed_while_writing(command, size):
     assert done.returncode == -signal.SIGXFSZ, done
 
 
+def with_metadata(content, key, kind, value):
+    """A GGUF file's bytes with one key more."""
+    def entry(key, kind, value):
+        return struct.pack("<Q", len(key)) + key.encode() + struct.pack("<I", kind) + value
+
+    entries = entry(key, kind, value)
+    left = -(len(entries) + len(entry("x", 8, bytes(8)))) % 32  # what follows keeps its alignment
+    entries += entry("x", 8, struct.pack("<Q", left) + b" " * left)
+    return content[:16] + struct.pack("<Q", struct.unpack("<Q", content[16:24])[0] + 2) + entries + content[24:]
+
+
 class Case(unittest.TestCase):
     def interrupted(self, *arguments):
         """Its standard output; Ctrl-C comes as soon as it is waited for."""
@@ -150,6 +161,13 @@ class BadFiles(Case):
         self.fails(1, "inspect", self.file(b"PK\x03\x04 not a model at all" * 10), says="bad.gguf")
         self.fails(1, "inspect", self.file(b"GGUF" + struct.pack("<IQQ", 99, 0, 0)), says="99")
         self.fails(1, "inspect", self.file(b"GGUF" + struct.pack("<IQQ", 3, 1 << 60, 1 << 60)))
+
+    def test_long_text_is_cut_between_characters(self):
+        for begin in ("", "a"):
+            text = (begin + "é" * 300).encode()
+            path = self.file(with_metadata(TINY.read_bytes(), "general.description", 8, struct.pack("<Q", len(text)) + text))
+            line = next(line for line in self.works("inspect", path).splitlines() if "description" in line)
+            self.assertTrue(line.endswith("é ...") and len(line) < 150, line)
 
     def test_truncated_at_any_length(self):
         whole = TINY.read_bytes()
@@ -418,16 +436,9 @@ class Smol(Case):
         self.assertEqual(once, again)
 
     def test_sampling_as_the_file_suggests(self):
-        def entry(key, kind, value):
-            return struct.pack("<Q", len(key)) + key.encode() + struct.pack("<I", kind) + value
-
-        content = SMOL.read_bytes()
-        entries = entry("general.sampling.temp", 6, struct.pack("<f", 0))
-        left = -(len(entries) + len(entry("x", 8, bytes(8)))) % 32  # what follows keeps its alignment
-        entries += entry("x", 8, struct.pack("<Q", left) + b" " * left)
         with tempfile.TemporaryDirectory() as folder:
             path = pathlib.Path(folder) / "greedy.gguf"
-            path.write_bytes(content[:16] + struct.pack("<Q", struct.unpack("<Q", content[16:24])[0] + 2) + entries + content[24:])
+            path.write_bytes(with_metadata(SMOL.read_bytes(), "general.sampling.temp", 6, struct.pack("<f", 0)))
             story = ("run", path, "A story:", "-n", "12", "--seed")
             greedy = self.works(*story, 1)
             self.assertEqual(self.works(*story, 2), greedy)
