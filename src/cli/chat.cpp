@@ -85,7 +85,7 @@ struct ChatCommand {
   ModelOptions model;
   GenerationOptions generation;
   std::string system;
-  bool speed = false;
+  bool speed = false, json = false;
 
   void operator()() {
     const auto engine = model.open();
@@ -132,11 +132,16 @@ struct ChatCommand {
     auto request = generation.request(chat.session().engine());
     request.cancel = interrupt.token();
     const auto result = chat.say(line, std::move(request), [&](const engine::Piece& piece) {
-      std::fwrite(piece.text.data(), 1, piece.text.size(), stdout);
-      std::fflush(stdout);
+      if (!json) {
+        std::fwrite(piece.text.data(), 1, piece.text.size(), stdout);
+        std::fflush(stdout);
+      }
       return !interrupt.asked();
     });
-    std::fputc('\n', stdout);
+    if (json)
+      print_json(to_json(result));
+    else
+      std::fputc('\n', stdout);
     std::fflush(stdout);
     if (result.reason == engine::FinishReason::length)
       fmt::print(stderr, "(cut short: {} tokens)\n", result.usage.generated_tokens);
@@ -180,6 +185,7 @@ void add_chat(CLI::App& app) {
   run->generation.add_to(*command);
   command->add_option("--system", run->system, "the system message");
   command->add_flag("--speed", run->speed, "tell tokens per second after each answer");
+  command->add_flag("--json", run->json, "each answer as a line of JSON, as run --json has it");
   command->callback([run] { (*run)(); });
 }
 

@@ -19,6 +19,7 @@ struct ImportanceCommand {
   std::string model, file, out;
   compress::CalibrationOptions options;
   std::size_t threads = 0;
+  bool json = false;
 
   void operator()() {
     const auto path = hub::find_model(model);
@@ -38,6 +39,11 @@ struct ImportanceCommand {
                                      });
     if (terminal) fmt::print(stderr, "\n");
     importance.write(out);
+    if (json)
+      return print_json({{"out", out},
+                         {"matrices", importance.matrices.size()},
+                         {"chunks", importance.chunks},
+                         {"chunk_tokens", importance.chunk_tokens}});
     fmt::print("{}: {} matrices over {} chunks of {} tokens\n", out, importance.matrices.size(), importance.chunks,
                importance.chunk_tokens);
   }
@@ -54,6 +60,7 @@ void add_importance(CLI::App& app) {
   command->add_option("--context", run->options.context, "tokens in a chunk")->capture_default_str();
   command->add_option("--chunks", run->options.chunks, "at most so many (default: all)");
   add_threads(*command, run->threads);
+  command->add_flag("--json", run->json, "one JSON document");
   command->callback([run] { (*run)(); });
 }
 

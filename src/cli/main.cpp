@@ -24,6 +24,13 @@ int done() {
   return fail(hearth::Error(hearth::Code::io, std::strerror(errno), "stdout", "the result is not whole").what(), 1);
 }
 
+// --threads is everywhere: scripts may give it without asking which commands have work for them.
+void add_threads_everywhere(CLI::App& app) {
+  static std::size_t without_use = 0;
+  for (CLI::App* command : app.get_subcommands({}))
+    if (!command->get_option_no_throw("--threads")) hearth::cli::add_threads(*command, without_use);
+}
+
 // CLI11 takes "-1", and what is beyond a type without sign, for its largest number.
 void refuse_impossible_counts(CLI::App& app) {
   const CLI::Validator counts(
@@ -61,6 +68,7 @@ int main(int argc, char** argv) {
   hearth::cli::add_importance(app);
   hearth::cli::add_prune(app);
   hearth::cli::add_report(app);
+  add_threads_everywhere(app);
   refuse_impossible_counts(app);
   try {
     const auto commands = app.get_subcommands([](const CLI::App*) { return true; });

@@ -9,6 +9,7 @@ import os
 import pathlib
 import pty
 import random
+import re
 import resource
 import shutil
 import signal
@@ -88,6 +89,8 @@ class Usage(Case):
         self.assertIn("perplexity", self.works("--help"))
         self.assertIn("--temperature", self.works("run", "--help"))
         self.assertRegex(self.works("--version"), r"\d+\.\d+\.\d+")
+        for command in re.findall(r"^  ([a-z]+) ", self.works("--help").split("Subcommands:")[1], re.M):
+            self.assertIn("--threads", self.works(command, "--help"))
 
     def test_a_result_that_cannot_be_written(self):
         for arguments in (("--help",), ("inspect", TINY), ("logits", TINY, "--tokens", "1")):
@@ -469,6 +472,10 @@ class Smol(Case):
             self.assertEqual(child.wait(timeout=60), 0)
         os.close(terminal)
 
+    def test_chat_in_json(self):
+        lines = self.works("chat", SMOL, "-n", "4", "--json", stdin="Hi\nAnd you?\n").splitlines()
+        self.assertEqual([len(json.loads(line)["tokens"]) for line in lines], [4, 4])
+
     def test_schema(self):
         with tempfile.NamedTemporaryFile("w", suffix=".json") as schema:
             schema.write('{"type":"object","properties":{"name":{"type":"string","maxLength":20},"age":{"type":"integer"}},'
@@ -697,7 +704,8 @@ class Compress(Case):
     def test_real_model(self):
         text = SHARED / "data/text/wikitext2-valid.txt"
         matters, pruned = self.folder / "matters.gguf", self.folder / "pruned.gguf"
-        self.works("importance", SMOL, "--file", text, "--out", matters, "--context", "64", "--chunks", "2")
+        measured = json.loads(self.works("importance", SMOL, "--file", text, "--out", matters, "--context", "64", "--chunks", "2", "--json"))
+        self.assertEqual((measured["chunks"], measured["chunk_tokens"]), (2, 64))
         self.works("prune", SMOL, pruned, "--amount", "0.9", "--calibration", text, "--context", "64", "--chunks", "1")
         self.assertEqual(json.loads(self.works("inspect", pruned, "--json"))["metadata"]["llama.block_count"], 3)
         self.fails(1, "quantize", pruned, self.out, "--method", "importance", "--importance", matters, says=str(matters))
