@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <ctime>
 #include <fstream>
+#include <set>
 #include <sstream>
 
 #include "base/atomic_file.h"
@@ -58,6 +59,7 @@ std::string today() {
 
 // "q4_0:feedback", or a file that is there already.
 struct Recipe {
+  std::string name;
   fs::path made;
   std::string type;
   compress::Method method = compress::Method::nearest;
@@ -66,8 +68,10 @@ struct Recipe {
   explicit Recipe(const std::string& text) {
     if (text.ends_with(".gguf")) {
       made = text;
+      name = made.stem().string();
       return;
     }
+    name = text;
     const auto colon = text.find(':');
     type = compress::name(compress::find_mixture(text.substr(0, colon)));
     if (colon != text.npos) method = compress::find_method(text.substr(colon + 1));
@@ -82,7 +86,13 @@ class Maker {
   Written make() {
     auto methods = options_.methods;
     if (methods.empty()) methods = default_methods(!options_.calibration.empty() || !options_.importance.empty());
-    for (const std::string& method : methods) check(method);
+    std::set<std::string> names{"original"};
+    for (const std::string& method : methods) {
+      check(method);
+      if (const std::string name = Recipe(method).name; !names.insert(name).second)
+        throw Error(Code::usage, fmt::format("two rows would be called '{}'", name), "--methods " + method,
+                    "give each method once, and every file a name of its own");
+    }
     for (const fs::path& profile : options_.profiles) others_.push_back(read_profile(profile));
     if (!options_.text.empty()) text_ = read(options_.text);
     const gguf::File file = gguf::File::open(options_.model);
@@ -91,23 +101,21 @@ class Maker {
     describe(file);
     const auto earlier = earlier_entries();
     Recipe original;
+    original.name = "original";
     original.made = options_.model;
-    measure("original", original, earlier);
-    for (const std::string& method : methods) {
-      const Recipe recipe(method);
-      measure(recipe.made.empty() ? method : recipe.made.stem().string(), recipe, earlier);
-    }
+    measure(original, earlier);
+    for (const std::string& method : methods) measure(Recipe(method), earlier);
     write_pages();
     return std::move(written_);
   }
 
  private:
-  void measure(const std::string& name, const Recipe& recipe, const std::vector<Entry>& earlier) {
+  void measure(const Recipe& recipe, const std::vector<Entry>& earlier) {
     const std::uint64_t made = recipe.made.empty() ? 0 : fs::file_size(recipe.made);
     const auto at = std::find_if(earlier.begin(), earlier.end(), [&](const Entry& entry) {
-      return entry.method == name && (made == 0 || entry.bytes == made);
+      return entry.method == recipe.name && (made == 0 || entry.bytes == made);
     });
-    written_.report.entries.push_back(at != earlier.end() ? *at : entry(name, recipe));
+    written_.report.entries.push_back(at != earlier.end() ? *at : entry(recipe));
     write(options_.out / "report.json", to_json(written_.report).dump(2) + "\n");
   }
 
@@ -188,7 +196,8 @@ class Maker {
     return {};
   }
 
-  Entry entry(const std::string& method, const Recipe& recipe) {
+  Entry entry(const Recipe& recipe) {
+    const std::string& method = recipe.name;
     Entry entry;
     entry.method = method;
     fs::path file = recipe.made;

@@ -685,6 +685,7 @@ class Compress(Case):
         self.assertIn("| q4_0 |", (self.folder / "report/report.md").read_text())
         self.assertEqual(list(self.folder.glob("report/*.gguf")), [])
         self.fails(2, "report", TINY, "--out", self.folder / "other", "--methods", "q9", says="q9")
+        self.fails(2, "report", TINY, "--out", self.folder / "other", "--methods", "q4_0,q8_0,q4_0", says="two rows would be called 'q4_0'")
         self.fails(2, "report", TINY, "--out", self.folder / "other", "--methods", "q4_0:feedback", says="--calibration")
         self.fails(1, "report", TINY, "--out", self.folder / "other", "--profile", TINY, says="llama-dense")
         self.assertFalse((self.folder / "other").exists())
