@@ -67,7 +67,7 @@ hearth_status hearth_embed(hearth_model* model, const char* const* texts, const 
     const auto given = read(options, defaults(), options_v1, "hearth_embed_options");
     const Watch watch(given.on_progress, given.user, given.cancellation);
     engine::Embedder embedder(opened->engine());
-    const engine::EmbedOptions wanted{
+    engine::EmbedOptions wanted{
         .long_text = long_text(given.long_text), .normalise = given.normalise != 0, .dimensions = given.dimensions};
     const std::size_t width = given.dimensions ? given.dimensions : embedder.width();
     if (count > 0) need(texts, "texts");
@@ -78,6 +78,7 @@ hearth_status hearth_embed(hearth_model* model, const char* const* texts, const 
     watch.reach(0);
     for (std::size_t begin = 0; begin < count; begin += at_once) {
       std::vector<std::string> some;
+      wanted.first = begin;
       for (std::size_t i = begin; i < std::min(count, begin + at_once); ++i) {
         some.push_back(prefix);
         some.back() += utf8(texts[i], lengths ? lengths[i] : HEARTH_NUL_TERMINATED, "a text");

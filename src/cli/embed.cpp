@@ -26,7 +26,7 @@ struct Embed {
       for (std::string line; std::getline(lines, line);) texts.push_back(line);
     }
     for (std::size_t i = 0; i < texts.size(); ++i)
-      if (!is_utf8(texts[i])) throw Error(Code::bad_input, "not valid UTF-8", "text " + std::to_string(i + 1));
+      if (!is_utf8(texts[i])) throw Error(Code::bad_input, "not valid UTF-8", "text " + std::to_string(i));
     options.long_text = long_text == "mean"       ? engine::LongText::mean
                         : long_text == "truncate" ? engine::LongText::truncate
                                                   : engine::LongText::refuse;
@@ -34,6 +34,7 @@ struct Embed {
     constexpr std::size_t at_once = 256;
     for (std::size_t begin = 0; begin < texts.size(); begin += at_once) {
       const auto some = std::span(texts).subspan(begin, std::min(at_once, texts.size() - begin));
+      options.first = begin;
       const auto vectors = embedder.embed(some, options);
       for (std::size_t i = 0; i < some.size(); ++i) print_json({{"index", begin + i}, {"embedding", vectors[i]}});
     }

@@ -81,7 +81,8 @@ std::vector<std::vector<float>> Embedder::embed(std::span<const std::string> tex
   for (std::size_t i = 0; i < texts.size(); ++i) {
     auto tokens = engine_->tokenizer().encode(texts[i]);
     if (tokens.size() > limit && options.long_text == LongText::refuse)
-      throw Error(Code::too_long, fmt::format("text {} has {} tokens and the model reads {}", i, tokens.size(), limit));
+      throw Error(Code::too_long,
+                  fmt::format("text {} has {} tokens and the model reads {}", options.first + i, tokens.size(), limit));
     auto parts = cut(std::move(tokens), limit, engine_->tokenizer());
     if (options.long_text == LongText::truncate) parts.resize(1);
     for (auto& part : parts)

@@ -22,6 +22,7 @@ struct EmbedOptions {
   LongText long_text = LongText::refuse;
   bool normalise = true;       // to length 1
   std::size_t dimensions = 0;  // keep the first so many (Matryoshka models), then normalise; 0: all
+  std::size_t first = 0;       // what errors count texts from: the place of these among all
 };
 
 class Embedder {

@@ -424,6 +424,19 @@ class Import(Case):
         self.fails(1, "run", SMOL, "x", "--lora", TINY, says="llama-dense.gguf")
 
 
+@unittest.skipUnless(MINILM.exists(), "needs all-MiniLM-L6-v2 (make models)")
+class Embed(Case):
+    def test_errors_count_texts_as_results_do(self):
+        with tempfile.TemporaryDirectory() as folder:
+            encoder, texts = pathlib.Path(folder) / "encoder.gguf", pathlib.Path(folder) / "texts"
+            self.works("import", MINILM, encoder)
+            texts.write_text("short\n" * 300 + "long " * 600)
+            status, out, err = hearth("embed", encoder, "--file", texts)
+            self.assertEqual((status, len(out.splitlines())), (1, 256))  # what was finished
+            self.assertIn("text 300 has 602 tokens", err)
+            self.fails(1, "embed", encoder, "--file", "-", stdin=b"a\n\xff\n", says="text 1")
+
+
 @unittest.skipUnless(SMOL.exists(), "needs SmolLM2 (make models)")
 class Smol(Case):
     def test_run(self):
