@@ -119,6 +119,18 @@ std::unique_ptr<engine::Drafter> make_drafter(const std::string& draft, const en
   return engine::draft_model(model::Model::open(hub::find_model(draft)), engine.tokenizer());
 }
 
+// What is wrong with the grammar is wrong with its file.
+template <typename Parse>
+std::unique_ptr<sample::Constraint> constraint_of(const std::string& file, const engine::Engine& engine, Parse parse) {
+  const auto table = engine.token_table();
+  const std::string text = read_text(file);
+  try {
+    return sample::grammar_constraint(table, parse(text));
+  } catch (const Error& fault) {
+    throw Error(fault.code(), fault.what(), file);
+  }
+}
+
 }  // namespace
 
 std::vector<engine::AdapterUse> GenerationOptions::adapters(const engine::Engine& engine) const {
@@ -168,12 +180,14 @@ engine::Request GenerationOptions::request(const engine::Engine& engine) const {
   request.stop = stop;
   request.drafter = make_drafter(draft, engine);
   if (!grammar_file.empty())
-    request.constraint = sample::grammar_constraint(engine.token_table(), sample::parse_gbnf(read_text(grammar_file)));
-  if (!schema_file.empty()) {
-    const auto schema = nlohmann::ordered_json::parse(read_text(schema_file), nullptr, false);
-    if (schema.is_discarded()) throw Error(Code::bad_input, "not JSON", schema_file);
-    request.constraint = sample::grammar_constraint(engine.token_table(), sample::from_json_schema(schema));
-  }
+    request.constraint =
+        constraint_of(grammar_file, engine, [](const std::string& text) { return sample::parse_gbnf(text); });
+  if (!schema_file.empty())
+    request.constraint = constraint_of(schema_file, engine, [](const std::string& text) {
+      const auto schema = nlohmann::ordered_json::parse(text, nullptr, false);
+      if (schema.is_discarded()) throw Error(Code::bad_input, "not JSON");
+      return sample::from_json_schema(schema);
+    });
   return request;
 }
 

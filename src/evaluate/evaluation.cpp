@@ -240,7 +240,8 @@ double Evaluation::average_error() const {
 
 Evaluation evaluate(engine::Engine& engine, const std::vector<Task>& library, const EvaluationOptions& options,
                     const std::function<bool(const std::string&, std::size_t, std::size_t)>& progress) {
-  if (engine.model().is_encoder()) throw Error(Code::unsupported, "an encoder weighs no continuations");
+  if (engine.model().is_encoder())
+    throw Error(Code::unsupported, "an encoder weighs no continuations", engine.model().file().metadata().origin());
   std::vector<Run> runs = load(library, options);
   for (Run& run : runs) prepare(run, options);
 

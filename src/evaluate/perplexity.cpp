@@ -116,7 +116,8 @@ void check(const engine::Engine& engine, std::span<const Token> tokens, std::siz
   if (context < 4) throw Error(Code::usage, "a context below 4 leaves nothing to score");
   for (const engine::Engine* one : {&engine, reference}) {
     if (!one) continue;
-    if (one->model().is_encoder()) throw Error(Code::unsupported, "an encoder predicts no text");
+    if (one->model().is_encoder())
+      throw Error(Code::unsupported, "an encoder predicts no text", one->model().file().metadata().origin());
     if (context > one->context_length())
       throw Error(Code::too_long,
                   fmt::format("chunks of {} tokens and the model holds {}", context, one->context_length()),

@@ -110,7 +110,8 @@ class Bench {
 }  // namespace
 
 std::vector<Speed> measure_speed(engine::Engine& engine, const SpeedOptions& options, const Machine& machine) {
-  if (engine.model().is_encoder()) throw Error(Code::unsupported, "an encoder generates nothing");
+  if (engine.model().is_encoder())
+    throw Error(Code::unsupported, "an encoder generates nothing", engine.model().file().metadata().origin());
   Bench bench(engine, options, machine);
   std::vector<Speed> results;
   if (options.prompt) results.push_back(bench.prompt());

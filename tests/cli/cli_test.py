@@ -509,6 +509,13 @@ class Smol(Case):
         self.fails(1, "run", SMOL, "--context", "16", "word " * 100, says="context")
         self.fails(2, "run", SMOL, "x", "--top-p", "1.5", says="top-p")
         self.fails(1, "run", SMOL, "x", "--grammar", "/nowhere.gbnf", says="/nowhere.gbnf")
+        with tempfile.NamedTemporaryFile("w") as file:
+            for option, text, fault in (("--grammar", 'x ::= "a"', "no rule named root"), ("--json-schema", "false", "nothing is valid"), ("--json-schema", "{", "not JSON")):
+                file.seek(file.truncate(0))
+                file.write(text)
+                file.flush()
+                self.fails(1, "run", SMOL, "x", option, file.name, says=fault)
+                self.fails(1, "run", SMOL, "x", option, file.name, says=file.name)
 
     def test_prompt_cache(self):
         with tempfile.TemporaryDirectory() as folder:
@@ -710,7 +717,7 @@ class Compress(Case):
         with tempfile.TemporaryDirectory() as folder:
             encoder = pathlib.Path(folder) / "encoder.gguf"
             self.works("import", SHARED / "conformance/huggingface/bert", encoder)
-            self.fails(1, "report", encoder, "--out", folder, "--methods", "q8_0", says="an encoder generates nothing")
+            self.fails(1, "report", encoder, "--out", folder, "--methods", "q8_0", says=f"an encoder generates nothing, {encoder}")
         for place in (self.out, self.out / "below"):
             self.fails(1, "report", TINY, "--out", place, "--methods", "q8_0", says=str(place))
 
