@@ -4,6 +4,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <filesystem>
 #include <new>
 #include <string>
 
@@ -82,6 +83,8 @@ int main(int argc, char** argv) {
     return fail(hearth::Error(hearth::Code::usage, error.what(), {}, "see hearth --help").what(), 2);
   } catch (const hearth::Error& error) {
     return fail(error.what(), error.code() == hearth::Code::usage ? 2 : 1);
+  } catch (const std::filesystem::filesystem_error& error) {
+    return fail(hearth::Error(hearth::Code::io, error.code().message(), error.path1().string()).what(), 1);
   } catch (const std::bad_alloc&) {
     return fail("not enough memory, close other programs or take a smaller model or --context", 1);
   } catch (const std::exception& error) {

@@ -159,6 +159,8 @@ class BadFiles(Case):
     def test_not_a_model(self):
         self.fails(1, "run", "/nowhere/model.gguf", "x", says="/nowhere/model.gguf")
         self.fails(1, "inspect", self.folder.name)
+        for command in (("inspect",), ("evaluate", TINY, "--data"), ("report", TINY, "--out")):
+            self.fails(1, *command, "a" * 5000, says="error: File name too long, aaa")
         self.fails(1, "inspect", self.file(b""), says="empty")
         self.fails(1, "inspect", self.file(b"GG"))
         self.fails(1, "inspect", self.file(b"PK\x03\x04 not a model at all" * 10), says="bad.gguf")
