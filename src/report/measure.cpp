@@ -236,7 +236,8 @@ class Maker {
     tell(entry.method + ": speed");  // Ctrl-C ended that process too
     if (!finished || finished->status != 0)
       throw Error(Code::internal, "the speed measurement failed", file.string(), finished ? finished->out : "");
-    const Json document = Json::parse(finished->out);
+    const auto begin = std::min(finished->out.find('{'), finished->out.size());  // after what was told meanwhile
+    const Json document = Json::parse(finished->out.substr(begin));
     entry.prompt_speed = document["results"][0]["tokens_per_second"];
     entry.generation_speed = document["results"][1]["tokens_per_second"];
     entry.peak_memory = document["peak_memory_bytes"];
