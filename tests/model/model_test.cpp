@@ -44,8 +44,8 @@ TEST(Model, Gemma3AgreesWithTheReference) {
   expect_top_ten("gemma-3-270m-q4_k_m.gguf");
 }
 
-// What rounding does to a short prompt's logits, as a share of their power, beside float32 throughout: words of 12 bits
-// on AVX2, 15 bits above. Bytes err by 4e-3, which turned "The capital of France is Paris." into another language;
+// What rounding does to a short prompt's logits, as a share of their power, beside float32 throughout: bytes but
+// for outliers on AVX2, 15 bits above. Bytes err by 4e-3, which turned "The capital of France is Paris." into another language;
 // tiles of bfloat16 by 1e-4.
 TEST(Model, ShortPromptsAreComputedExactly) {
   HEARTH_NEEDS_MODEL("SmolLM2-135M-Instruct.Q4_1.gguf");

@@ -33,19 +33,17 @@ struct AsBytes<Q3_K> {
 template <class F>
 constexpr bool is_mixed = F::group == 16;
 
-// What a prompt depends on is computed with words whatever the format, with floats where weights are halves; so is what
-// is to be weighed.
+// Where there is care, outliers are kept from the bytes; codes that fill a byte or would be rounded meet words.
 template <class F>
 Form many_form(std::size_t columns, Care care) {
-  const bool careful = care == Care::everyone || care == Care::prompt;
   if constexpr (is_float<F>) {
-    const bool words = is_half<F> && !careful && !is_measured(care) && columns % WordQuads::step == 0;
+    const bool words = is_half<F> && care == Care::nobody && columns % WordQuads::step == 0;
     return words ? Form::int16 : Form::f32;
   } else {
-    if (care == Care::rough) return Form::fine_quads;
-    if (careful || (F::is_signed && care == Care::outliers)) return Form::int16;
-    if (care == Care::outliers) return Form::fine_quads;
-    return is_mixed<F> ? Form::mixed_quads : is_wide<F> ? Form::wide_quads : Form::int8_quads;
+    if (care == Care::nobody)
+      return is_mixed<F> ? Form::mixed_quads : is_wide<F> ? Form::wide_quads : Form::int8_quads;
+    const bool words = care == Care::everyone || (F::is_signed && care != Care::rough);
+    return words ? Form::int16 : Form::fine_quads;
   }
 }
 
