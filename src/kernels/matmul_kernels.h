@@ -10,7 +10,7 @@
 namespace hearth::kernels {
 
 // How a product reads its activations: as they are, or packed beforehand, once for all products that share them.
-// Turned: tokens side by side, as a tile's second factor takes them; twice: with what rounding left.
+// Turned: tokens side by side, as a tile's second factor takes them.
 enum class Form : std::uint8_t {
   f32,
   int8,
@@ -20,13 +20,11 @@ enum class Form : std::uint8_t {
   fine_quads,
   int8_tiles,
   fine_tiles,
-  pair_tiles,
   int16,
   bf16,
-  bf16_turned,
-  bf16_turned_twice
+  bf16_turned
 };
-inline constexpr std::size_t forms = 13;
+inline constexpr std::size_t forms = 11;
 inline constexpr std::size_t packed_together = 4;  // tokens: pieces to pack begin at a multiple
 
 // Where the processor leaves a choice: whose activations are rounded less than a single token's. Prompt: those that all

@@ -44,10 +44,10 @@ TEST(Model, Gemma3AgreesWithTheReference) {
   expect_top_ten("gemma-3-270m-q4_k_m.gguf");
 }
 
-// What rounding does to a short prompt's logits, as a share of their power, beside float32 throughout: bytes but
-// for outliers on AVX2, 15 bits above. Bytes err by 4e-3, which turned "The capital of France is Paris." into another language;
-// tiles of bfloat16 by 1e-4.
-TEST(Model, ShortPromptsAreComputedExactly) {
+// What rounding does to a short prompt's logits, as a share of their power, beside float32 throughout: bytes without
+// outliers, or bfloat16 in AMX's tiles. Bytes with them err by 4e-3, which turned "The capital of France is Paris."
+// into another language.
+TEST(Model, ShortPromptsAreComputedWithCare) {
   HEARTH_NEEDS_MODEL("SmolLM2-135M-Instruct.Q4_1.gguf");
   tests::Runner runner(model::Model::open(tests::models() / "SmolLM2-135M-Instruct.Q4_1.gguf"));
   const std::vector<Token> tokens{// the template around "What is the capital of France?"
@@ -64,8 +64,9 @@ TEST(Model, ShortPromptsAreComputedExactly) {
     const std::string_view level = kernels::active().name;
     if (level == "generic") return;
     const double error = tests::normalised_error(logits({}), exact);
-    EXPECT_LT(error, level == "avx2" || level == "avx_vnni" ? 3e-4 : 1e-6);
-    EXPECT_GT(tests::normalised_error(logits({.care = ops::Care::nobody}), exact), std::max(5e-5, 2 * error))
+    EXPECT_LT(error, 5e-4);
+    if (level == "amx") return;  // no other tiles without care
+    EXPECT_GT(tests::normalised_error(logits({.care = ops::Care::nobody}), exact), 2 * error)
         << "then care is for nothing";
   });
 }

@@ -25,20 +25,13 @@ Form form(Type type, std::size_t tokens, std::size_t columns, Care care) {
   if (type == Type::f32 || care == Care::everyone) return others;
   if (is_float_type(type)) return tokens > few_tokens && !is_measured(care) ? Form::bf16 : others;
   if (is_measured(care)) return Form::bf16;
-  if (care == Care::prompt) return tokens <= some_tokens ? Form::bf16_turned_twice : others;
-  return tokens > some_tokens ? Form::bf16 : tokens > few_tokens ? Form::bf16_turned : others;
-}
-
-TurnedRows turned(Form form, const std::byte* packed, std::size_t columns, std::size_t tokens) {
-  return {packed, columns, tokens, form == Form::bf16_turned_twice};
-}
-bool is_turned(Form form) {
-  return form == Form::bf16_turned || form == Form::bf16_turned_twice;
+  if (tokens > some_tokens) return Form::bf16;
+  return tokens > few_tokens || care == Care::prompt ? Form::bf16_turned : others;
 }
 
 std::size_t packed_bytes(Form form, std::size_t tokens, std::size_t columns) {
   if (form == Form::bf16) return AmxRows(nullptr, columns, tokens).bytes();
-  if (is_turned(form)) return turned(form, nullptr, columns, tokens).bytes();
+  if (form == Form::bf16_turned) return TurnedRows(nullptr, columns, tokens).bytes();
   return avx512_bf16_matmul.packed_bytes(form, tokens, columns);
 }
 
@@ -47,10 +40,9 @@ void pack(Form form, const Activations& input, std::size_t begin, std::size_t en
     const AmxRows rows(packed, input.columns, input.tokens);
     for (std::size_t token = begin; token < end; ++token)
       pack_for_tiles(input.x + token * input.stride, input.columns, rows, token);
-  } else if (is_turned(form)) {
-    const TurnedRows rows = turned(form, packed, input.columns, input.tokens);
-    for (std::size_t token = begin; token < end; token += packed_together)
-      rows.planes == 1 ? pack_turned<1>(input, token, end, rows) : pack_turned<2>(input, token, end, rows);
+  } else if (form == Form::bf16_turned) {
+    const TurnedRows rows(packed, input.columns, input.tokens);
+    for (std::size_t token = begin; token < end; token += packed_together) pack_turned(input, token, end, rows);
   } else {
     avx512_bf16_matmul.pack(form, input, begin, end, packed);
   }
@@ -73,8 +65,7 @@ void multiply(const ProductPiece& piece) {
             piece, piece.type == Type::f16 ? unpack_floats_to_pairs<F16Pairs> : unpack_floats_to_pairs<Bf16Pairs>);
     } else {
       if (how == Form::bf16) return many_in_tiles(piece, unpack_codes_to_pairs<F>);
-      if (how == Form::bf16_turned) return some_in_tiles<F, 1>(piece);
-      if (how == Form::bf16_turned_twice) return some_in_tiles<F, 2>(piece);
+      if (how == Form::bf16_turned) return some_in_tiles<F>(piece);
     }
     avx512_bf16_matmul.multiply(piece);
   });

@@ -40,8 +40,7 @@ Form many_form(std::size_t columns, Care care) {
     const bool words = is_half<F> && care == Care::nobody && columns % WordQuads::step == 0;
     return words ? Form::int16 : Form::f32;
   } else {
-    if (care == Care::nobody)
-      return is_mixed<F> ? Form::mixed_quads : is_wide<F> ? Form::wide_quads : Form::int8_quads;
+    if (care == Care::nobody) return is_mixed<F> ? Form::mixed_quads : is_wide<F> ? Form::wide_quads : Form::int8_quads;
     const bool words = care == Care::everyone || (F::is_signed && care != Care::rough);
     return words ? Form::int16 : Form::fine_quads;
   }

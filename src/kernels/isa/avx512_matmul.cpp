@@ -25,8 +25,7 @@ bool is_float_type(Type type) {
 
 Form form(Type type, std::size_t tokens, std::size_t, Care care) {
   if (is_float_type(type) || care == Care::everyone) return Form::f32;
-  if (is_measured(care)) return Form::fine_tiles;
-  if (care == Care::prompt) return Form::pair_tiles;
+  if (care != Care::nobody) return Form::fine_tiles;
   return tokens <= few_tokens ? Form::int8 : Form::int8_tiles;
 }
 
@@ -76,8 +75,6 @@ void multiply(const ProductPiece& piece) {
       many(own, FloatPanels(own), unpack_codes<F>);
     else if (how == Form::fine_tiles)
       many_codes<F, Form::fine_tiles>(own);
-    else if (how == Form::pair_tiles)
-      many_codes<F, Form::pair_tiles>(own);
     else if (F::group == 32 && tokens <= some_tokens)
       many_codes<F, Form::int8_tiles>(own);
     else

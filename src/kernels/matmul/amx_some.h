@@ -1,7 +1,6 @@
 // Some dozens of tokens in tile registers: rows of weights are a tile's first factor as they stand, made bfloat16 right
 // before they are multiplied; tokens are the second, side by side, for whom packing has turned them. Sums of up to four
-// tiles stay in registers for all columns. Where more care is taken, weights and activations are sums of two bfloat16
-// numbers each, of which all products but that of both rests are added up: it is no more than 2^-18 of the whole.
+// tiles stay in registers for all columns.
 #pragma once
 
 #include "kernels/matmul/amx_tiles.h"
@@ -9,24 +8,6 @@
 
 namespace hearth::kernels {
 namespace {
-
-// The nearest number that bfloat16 holds. The rest of one that is not finite is not a number.
-inline __m512 upper_half(__m512 v) {
-  const __m512i rounded = _mm512_add_epi32(_mm512_castps_si512(v), _mm512_set1_epi32(0x8000));
-  return _mm512_castsi512_ps(_mm512_and_si512(rounded, _mm512_set1_epi32(-0x10000)));
-}
-
-// Two vectors to bfloat16, joined as `join` does, and in a second plane what rounding left.
-template <int planes, class Join>
-void to_planes(__m512 first, __m512 second, __m512i (&out)[planes], Join join) {
-  if constexpr (planes == 1) {
-    out[0] = join(first, second);
-  } else {
-    const __m512 a = upper_half(first), b = upper_half(second);
-    out[0] = join(a, b);
-    out[1] = join(_mm512_sub_ps(first, a), _mm512_sub_ps(second, b));
-  }
-}
 
 // Of 64 words every second one, from the first or from the one after it.
 template <int from>
@@ -42,20 +23,17 @@ __m512i words_of(__m512i low, __m512i high) {
 }
 
 // Activations as second factors. Tiles are of 16 tokens by half of 64 columns, the even ones, then the odd ones:
-// [halves][tokens / 16][planes][16 pairs of columns][16 tokens][2 columns]; zero past the last column. What
-// stands past the last token counts for nothing.
+// [halves][tokens / 16][16 pairs of columns][16 tokens][2 columns]; zero past the last column. What stands past the
+// last token counts for nothing.
 struct TurnedRows {
   std::byte* base;
-  std::size_t blocks, planes, halves;
-  TurnedRows(const std::byte* packed, std::size_t columns, std::size_t tokens, bool twice)
+  std::size_t blocks, halves;
+  TurnedRows(const std::byte* packed, std::size_t columns, std::size_t tokens)
       : base(const_cast<std::byte*>(packed)),
         blocks(round_up(tokens, amx_tokens) / amx_tokens),
-        planes(twice ? 2 : 1),
         halves(round_up(columns, 64) / 32) {}
-  std::size_t bytes() const { return halves * blocks * planes * amx_tile_bytes; }
-  std::byte* tile(std::size_t block, std::size_t half, std::size_t plane) const {
-    return base + ((half * blocks + block) * planes + plane) * amx_tile_bytes;
-  }
+  std::size_t bytes() const { return halves * blocks * amx_tile_bytes; }
+  std::byte* tile(std::size_t block, std::size_t half) const { return base + (half * blocks + block) * amx_tile_bytes; }
 };
 
 // Sixteen pairs of columns of four tokens to where they are side by side.
@@ -73,30 +51,24 @@ inline void store_turned(const __m512i (&tokens)[4], std::byte* to) {
 }
 
 // Up to four tokens, of which the first is a multiple of four.
-template <int planes>
-void pack_turned(const Activations& input, std::size_t token, std::size_t end, const TurnedRows& rows) {
+inline void pack_turned(const Activations& input, std::size_t token, std::size_t end, const TurnedRows& rows) {
   const std::size_t count = end - token < 4 ? end - token : 4;
   const std::size_t block = token / amx_tokens, at = token % amx_tokens * 4;
   for (std::size_t column = 0; column < input.columns; column += 64) {
-    __m512i even[planes][4], odd[planes][4];  // [plane][token]
+    __m512i even[4], odd[4];
     for (std::size_t t = 0; t < 4; ++t) {
       const float* const x = input.x + (t < count ? token + t : token) * input.stride;
       const auto load = [&](std::size_t i) {
         const std::size_t left = t >= count || i >= input.columns ? 0 : input.columns - i;
         return Avx512::load_part(x + (left == 0 ? 0 : i), left < 16 ? left : 16);
       };
-      __m512i low[planes], high[planes];  // in order
-      to_planes(load(column), load(column + 16), low, to_bf16);
-      to_planes(load(column + 32), load(column + 48), high, to_bf16);
-      for (int plane = 0; plane < planes; ++plane) {
-        even[plane][t] = words_of<0>(low[plane], high[plane]);
-        odd[plane][t] = words_of<1>(low[plane], high[plane]);
-      }
+      const __m512i low = to_bf16(load(column), load(column + 16)),
+                    high = to_bf16(load(column + 32), load(column + 48));
+      even[t] = words_of<0>(low, high);
+      odd[t] = words_of<1>(low, high);
     }
-    for (int plane = 0; plane < planes; ++plane) {
-      store_turned(even[plane], rows.tile(block, column / 32, plane) + at);
-      store_turned(odd[plane], rows.tile(block, column / 32 + 1, plane) + at);
-    }
+    store_turned(even, rows.tile(block, column / 32) + at);
+    store_turned(odd, rows.tile(block, column / 32 + 1) + at);
   }
 }
 
@@ -122,11 +94,11 @@ struct FetchPanel {
 };
 
 // A chunk of sixteen rows of weights, 64 columns at a time, as first factors.
-template <class F, int planes>
+template <class F>
 struct SomeRows {
   using Block = typename F::Block;
   static constexpr std::size_t chunk = 2048, groups = chunk / F::group, of_step = 64 / F::group;
-  using Tiles = std::byte[2][planes][amx_tile_bytes];  // the even columns, then the odd ones
+  using Tiles = std::byte[2][amx_tile_bytes];  // the even columns, then the odd ones
   // Scales and minimums; or what a code's number is multiplied with, and what is added.
   struct Memory {
     float scales[panel_rows][groups + 16], minimums[panel_rows][groups + 16];
@@ -162,21 +134,21 @@ struct SomeRows {
   }
 
  private:
+  struct Columns {
+    __m512i even, odd;
+  };
   template <bool whole>
   [[gnu::always_inline]] inline void unpack_rows(std::size_t step, Tiles& to, FetchPanel& fetch) const {
     FetchPanel next = fetch;
 #pragma GCC unroll 4
     for (std::size_t r = 0; r < panel_rows; ++r) {
       next.some();
-      __m512i even[planes], odd[planes];
-      if constexpr (looks_up<F>)
-        look_up<whole>(r, step, even, odd);
-      else
-        compute<whole>(r, step, even, odd);
-      for (int plane = 0; plane < planes; ++plane) {
-        _mm512_store_si512(to[0][plane] + r * amx_tile_width, even[plane]);
-        _mm512_store_si512(to[1][plane] + r * amx_tile_width, odd[plane]);
-      }
+      const Columns of = [&] {
+        if constexpr (looks_up<F>) return look_up<whole>(r, step);
+        return compute<whole>(r, step);
+      }();
+      _mm512_store_si512(to[0] + r * amx_tile_width, of.even);
+      _mm512_store_si512(to[1] + r * amx_tile_width, of.odd);
     }
     fetch = next;
   }
@@ -213,7 +185,7 @@ struct SomeRows {
 
   // A table of what codes become, one permutation of it for 32 columns.
   template <bool whole>
-  void look_up(std::size_t r, std::size_t step, __m512i (&even)[planes], __m512i (&odd)[planes]) const {
+  Columns look_up(std::size_t r, std::size_t step) const {
     const float *const s = memory.scales[r] + step * of_step, *const m = memory.minimums[r] + step * of_step;
     const auto weights_of = [&](int half, __m512 scale, __m512 minimum) {
       const __m512 value = _mm512_load_ps(constants.value + half * 16);
@@ -223,28 +195,22 @@ struct SomeRows {
     const __m512i place = _mm512_load_si512(constants.place);
     const __m512i evens = _mm512_ternarylogic_epi32(codes, _mm512_set1_epi16(0xff), place, 0xea);  // (a & b) | c
     const __m512i odds = _mm512_or_si512(_mm512_srli_epi16(codes, 8), place);
-    __m512i table[planes];
-    if constexpr (of_step == 2)
-      to_planes(weights_of(0, _mm512_set1_ps(s[0]), _mm512_set1_ps(m[0])),
-                weights_of(1, _mm512_set1_ps(s[1]), _mm512_set1_ps(m[1])), table, to_bf16);
-    else
-      to_planes(weights_of(0, spread<8>(s), spread<8>(m)), weights_of(1, spread<8>(s + 2), spread<8>(m + 2)), table,
-                to_bf16);
-    for (int plane = 0; plane < planes; ++plane) {
-      even[plane] = _mm512_permutexvar_epi16(evens, table[plane]);
-      odd[plane] = _mm512_permutexvar_epi16(odds, table[plane]);
-    }
+    const auto table_of = [&](int half) {
+      if constexpr (of_step == 2) return weights_of(half, _mm512_set1_ps(s[half]), _mm512_set1_ps(m[half]));
+      return weights_of(half, spread<8>(s + half * 2), spread<8>(m + half * 2));
+    };
+    const __m512i table = to_bf16(table_of(0), table_of(1));
+    return {_mm512_permutexvar_epi16(evens, table), _mm512_permutexvar_epi16(odds, table)};
   }
 
   template <bool whole>
-  void compute(std::size_t r, std::size_t step, __m512i (&even)[planes], __m512i (&odd)[planes]) const {
+  Columns compute(std::size_t r, std::size_t step) const {
     constexpr int lanes = F::group / 4;
     __m512 w[4];
     to_weights<OfNumber<F>::eight_bits>(codes_at<F>(weights[r], step, whole),
                                         spread<lanes>(memory.scales[r] + step * of_step),
                                         spread<lanes>(memory.minimums[r] + step * of_step), w);
-    to_planes(w[0], w[2], even, join_pairs);
-    to_planes(w[1], w[3], odd, join_pairs);
+    return {join_pairs(w[0], w[2]), join_pairs(w[1], w[3])};
   }
 };
 
@@ -253,10 +219,10 @@ constexpr std::size_t some_tokens = 4 * amx_tokens, some_scratch_bytes = 32 * 10
 
 // Sixteen rows at a time by T times 16 tokens. More rows at once would load tokens less often, but tiles rest for
 // longer then, and their units take some thousand cycles to wake after a rest of two thousand.
-template <class F, int planes, int T>
+template <class F, int T>
 struct SomeTiles {
-  using Rows = SomeRows<F, planes>;
-  static constexpr int token_tiles = 8 - T - planes;
+  using Rows = SomeRows<F>;
+  static constexpr int of_rows = T, of_tokens = T + 1, token_tiles = 8 - of_tokens;  // registers
   struct alignas(64) Memory {
     typename Rows::Tiles tiles[2];  // of this step and of the next
     float sums[T][panel_rows][amx_tokens];
@@ -264,13 +230,13 @@ struct SomeTiles {
   };
   static_assert(sizeof(Memory) <= some_scratch_bytes);
 
-  // Adds the products of 32 columns, all but that of both rests. `tokens`: the first of T times `planes` tiles.
-  static void multiply(const std::byte (&weights)[planes][amx_tile_bytes], const std::byte* tokens) {
-    unroll<planes>(HEARTH_UNROLL(plane) { tile_load<T + plane>(weights[plane], amx_tile_width); });
-    unroll<T * planes>(HEARTH_UNROLL(i) {
-      constexpr int t = i / planes, plane_of_tokens = i % planes, second = T + planes + i % token_tiles;
-      tile_load<second>(tokens + i * amx_tile_bytes, amx_tile_width);
-      unroll<planes - plane_of_tokens>(HEARTH_UNROLL(plane) { tile_multiply<t, T + plane, second>(); });
+  // Adds the products of 32 columns. `tokens`: the first of T tiles.
+  static void multiply(const std::byte (&weights)[amx_tile_bytes], const std::byte* tokens) {
+    tile_load<of_rows>(weights, amx_tile_width);
+    unroll<T>(HEARTH_UNROLL(t) {
+      constexpr int second = of_tokens + t % token_tiles;
+      tile_load<second>(tokens + t * amx_tile_bytes, amx_tile_width);
+      tile_multiply<t, of_rows, second>();
     });
   }
 
@@ -278,8 +244,7 @@ struct SomeTiles {
     const AmxTiles registers;
     Memory& memory = *reinterpret_cast<Memory*>(piece.scratch);
     const Activations& input = *piece.input;
-    const Form form = planes == 2 ? Form::bf16_turned_twice : Form::bf16_turned;
-    const TurnedRows x(input.packed[static_cast<std::size_t>(form)], input.columns, input.tokens, planes == 2);
+    const TurnedRows x(input.packed[static_cast<std::size_t>(Form::bf16_turned)], input.columns, input.tokens);
     for (std::size_t row = piece.begin; row < piece.end; row += panel_rows) {
       FetchPanel next(piece, row + panel_rows);
       unroll<T>(HEARTH_UNROLL(t) { tile_zero<t>(); });
@@ -290,7 +255,7 @@ struct SomeTiles {
         for (std::size_t step = 0; step < steps; ++step) {
           if (step + 1 < steps) rows.unpack(step + 1, memory.tiles[(step + 1) % 2], next);
           for (std::size_t half = 0; half < 2; ++half)
-            multiply(memory.tiles[step % 2][half], x.tile(0, first / 32 + step * 2 + half, 0));
+            multiply(memory.tiles[step % 2][half], x.tile(0, first / 32 + step * 2 + half));
         }
       }
       unroll<T>(HEARTH_UNROLL(t) { tile_store<t>(memory.sums[t], amx_tokens * sizeof(float)); });
@@ -310,13 +275,13 @@ struct SomeTiles {
 };
 
 // Up to some_tokens.
-template <class F, int planes>
+template <class F>
 void some_in_tiles(const ProductPiece& piece) {
   const std::size_t blocks = (piece.input->tokens + amx_tokens - 1) / amx_tokens;
-  if (blocks == 1) return SomeTiles<F, planes, 1>::all(piece);
-  if (blocks == 2) return SomeTiles<F, planes, 2>::all(piece);
-  if (blocks == 3) return SomeTiles<F, planes, 3>::all(piece);
-  SomeTiles<F, planes, 4>::all(piece);
+  if (blocks == 1) return SomeTiles<F, 1>::all(piece);
+  if (blocks == 2) return SomeTiles<F, 2>::all(piece);
+  if (blocks == 3) return SomeTiles<F, 3>::all(piece);
+  SomeTiles<F, 4>::all(piece);
 }
 
 }  // namespace

@@ -23,7 +23,7 @@ struct Avx512Product : Avx512 {
 
 // Activations for products with many tokens: each token a record of codes, value = scale * code, with a scale for each
 // 64 columns. Past the last column codes are zero. int8_tiles: codes are bytes. fine_tiles: without outliers, and with
-// sums of 16 columns too. pair_tiles: codes of 15 bits, 128 times the byte of the first plane plus that of the second.
+// sums of 16 columns too.
 struct TileRows {
   static constexpr std::size_t chunk = 2048, most_far = chunk / far_share;  // columns that have a list
   struct List {
@@ -34,25 +34,21 @@ struct TileRows {
     } far[most_far];
   };
   std::byte* base;
-  bool fine, pairs;
+  bool fine;
   // floats, of 64 columns each; what a product with weights that are 128 too large starts from, -128 * the sum of
   // codes; the sums of codes of 32 columns each; the same times the scale; both of 16 columns each; lists
-  std::size_t second_at, scales_at, starts_after, counts_at, products_at, counts16_at, products16_at, lists_at, record;
+  std::size_t scales_at, starts_after, counts_at, products_at, counts16_at, products16_at, lists_at, record;
 
   TileRows(const std::byte* packed, std::size_t columns, Form form)
-      : base(const_cast<std::byte*>(packed)), fine(form == Form::fine_tiles), pairs(form == Form::pair_tiles) {
-    second_at = round_up(columns, 64);
-    scales_at = pairs ? 2 * second_at : second_at;
-    starts_after = second_at / 16;
+      : base(const_cast<std::byte*>(packed)), fine(form == Form::fine_tiles) {
+    scales_at = round_up(columns, 64);
+    starts_after = scales_at / 16;
     counts_at = scales_at + 2 * starts_after;
     products_at = counts_at + 2 * starts_after;
     counts16_at = products_at + 2 * starts_after;
     products16_at = counts16_at + 4 * starts_after;
     lists_at = round_up(products16_at + 4 * starts_after, alignof(List));
-    const std::size_t end = fine    ? lists_at + round_up(columns, chunk) / chunk * sizeof(List)
-                            : pairs ? lists_at
-                                    : counts16_at;
-    record = round_up(end, 64);
+    record = round_up(fine ? lists_at + round_up(columns, chunk) / chunk * sizeof(List) : counts16_at, 64);
     if (record % 128 == 0) record += 64;  // rows should not meet in the same sets of a cache
   }
   List& list(std::size_t token, std::size_t column) const {
@@ -71,26 +67,16 @@ inline void pack_part(const float* x, std::size_t first, std::size_t columns, co
   }
   const float most = _mm_cvtss_f32(_mm_castsi128_ps(_mm_cvtsi32_si128(_mm512_reduce_max_epi32(largest))));
   const bool zero = most <= 1e-30f;
-  const float most_code = rows.pairs ? 127 * 128 : 127;
-  const __m512 inverse = _mm512_set1_ps(zero ? 0 : most_code / most);
-  const float scale = zero ? 0 : most / most_code;
+  const __m512 inverse = _mm512_set1_ps(zero ? 0 : 127 / most);
+  const float scale = zero ? 0 : most / 127;
   std::byte* const to = rows.base + token * rows.record;
   const auto put = [to](std::size_t at, auto value) { __builtin_memcpy(to + at, &value, sizeof value); };
   unsigned sums[4];  // infinity's wrap
   for (std::size_t i = 0; i < 4; ++i) {
     const __m512i codes = _mm512_cvtps_epi32(_mm512_mul_ps(v[i], inverse));
-    const auto store = [=](std::size_t plane, __m512i bytes) {
-      _mm_storeu_si128(reinterpret_cast<__m128i*>(to + plane + first + i * 16), _mm512_cvtsepi32_epi8(bytes));
-    };
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(to + first + i * 16), _mm512_cvtsepi32_epi8(codes));
     sums[i] = static_cast<unsigned>(_mm512_reduce_add_epi32(codes));
-    if (rows.pairs) {
-      const __m512i high = _mm512_srai_epi32(_mm512_add_epi32(codes, _mm512_set1_epi32(64)), 7);
-      store(0, high);
-      store(rows.second_at, _mm512_sub_epi32(codes, _mm512_slli_epi32(high, 7)));
-    } else {
-      store(0, codes);
-      if (!rows.fine) continue;
-    }
+    if (!rows.fine) continue;
     put(rows.counts16_at + first / 4 + i * 4, static_cast<int>(sums[i]));
     put(rows.products16_at + first / 4 + i * 4, scale * static_cast<float>(static_cast<int>(sums[i])));
   }

@@ -1,7 +1,6 @@
 // Panels that hold a format's own codes, with a scale for each group of columns and, if there is one, the minimum: for
-// some tokens, where more unpacking would cost as much as multiplying; for short prompts, with codes of activations
-// that are pairs of bytes; and for what is measured, where weights should stay what they are and outliers are added in
-// float32.
+// some tokens, where more unpacking would cost as much as multiplying; and for short prompts and what is measured,
+// where weights should stay what they are and outliers are added in float32.
 #pragma once
 
 #include "kernels/matmul/avx512.h"
@@ -10,7 +9,7 @@
 namespace hearth::kernels {
 namespace {
 
-// Of groups of 32 or 16 columns. Form: int8_tiles, if groups are of 32, fine_tiles or pair_tiles.
+// Of groups of 32 or 16 columns. Form: int8_tiles, if groups are of 32, or fine_tiles.
 template <std::size_t group, Form form>
 struct CodePanels {
   static constexpr std::size_t stretch = group, chunk = 2048;  // so that the panels stay in the second cache
@@ -57,17 +56,11 @@ struct CodePanels {
         next.some();
         __m512i dots[T][P];
         unroll<T>(HEARTH_UNROLL(t) { unroll<P>(HEARTH_UNROLL(p) { dots[t][p] = _mm512_setzero_si512(); }); });
-        constexpr bool pairs = form == Form::pair_tiles;
-        if constexpr (pairs) {
-          add_dots<T, P>(from, values, stride, dots);
-          unroll<T>(
-              HEARTH_UNROLL(t) { unroll<P>(HEARTH_UNROLL(p) { dots[t][p] = _mm512_slli_epi32(dots[t][p], 7); }); });
-        }
         unroll<T>(HEARTH_UNROLL(t) {
           const __m512i start = _mm512_set1_epi32(-offset * load_as<int>(counts + at * 4 + t * stride));
           unroll<P>(HEARTH_UNROLL(p) { dots[t][p] = _mm512_add_epi32(dots[t][p], start); });
         });
-        add_dots<T, P>(from, pairs ? values + in.second_at : values, stride, dots);
+        add_dots<T, P>(from, values, stride, dots);
         from += group * panel_rows;
         values += group;
         unroll<P>(HEARTH_UNROLL(p) {
