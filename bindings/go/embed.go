@@ -39,7 +39,7 @@ type Embeddings struct {
 	PromptTokens int
 }
 
-// Embed turns texts to vectors, with an encoder.
+// Embed turns texts to vectors, with an embedding model.
 func (m *Model) Embed(ctx context.Context, texts []string, options *EmbedOptions) (*Embeddings, error) {
 	defer runtime.KeepAlive(m)
 	k := memory{}

@@ -167,6 +167,7 @@ typedef struct hearth_model_options {
                     forgotten; 0: an answer ends there, a prompt that is too long is refused. Default 0 */
   int32_t all_logits; /* not 0: logits that cannot be drawn are computed as exactly as those that can, which is slower
                          where the vocabulary is large; 0: they may be estimated. Default 0 */
+  int32_t reserved;   /* 0 */
 } hearth_model_options;
 
 /* struct_size: the sizeof of the caller's struct, as everywhere in _init functions. */

@@ -69,6 +69,8 @@ hearth_status hearth_embed(hearth_model* model, const char* const* texts, const 
     engine::Embedder embedder(opened->engine());
     engine::EmbedOptions wanted{
         .long_text = long_text(given.long_text), .normalise = given.normalise != 0, .dimensions = given.dimensions};
+    std::size_t begin = 0;
+    wanted.between = [&] { watch.reach(double(begin) / double(count)); };
     const std::size_t width = given.dimensions ? given.dimensions : embedder.width();
     if (count > 0) need(texts, "texts");
     const std::string prefix(given.prefix ? utf8(given.prefix, "prefix") : std::string_view());
@@ -76,7 +78,7 @@ hearth_status hearth_embed(hearth_model* model, const char* const* texts, const 
     std::vector<float> values;
     std::size_t tokens = 0;
     watch.reach(0);
-    for (std::size_t begin = 0; begin < count; begin += at_once) {
+    for (; begin < count; begin += at_once) {
       std::vector<std::string> some;
       wanted.first = begin;
       for (std::size_t i = begin; i < std::min(count, begin + at_once); ++i) {

@@ -97,24 +97,27 @@ std::vector<std::vector<float>> Embedder::embed(std::span<const std::string> tex
   std::vector<std::vector<float>> vectors(texts.size(), std::vector<float>(width));
   std::vector<double> weight(texts.size());
   std::vector<float> out;
+  const bool only_last = pooling_ == Pooling::last;
   for (auto begin = order.begin(); begin < order.end();) {
     std::vector<model::Segment> segments;
     std::vector<std::unique_ptr<model::KvCache>> caches;  // of a decoder
-    std::size_t rows = 0;
+    std::size_t rows = 0, taken = 0;                      // tokens
     auto end = begin;
-    for (; end < order.end() && (rows == 0 || rows + (*end)->tokens.size() <= batch_tokens); ++end) {
+    for (; end < order.end() && (taken == 0 || taken + (*end)->tokens.size() <= batch_tokens); ++end) {
       const std::vector<Token>& tokens = (*end)->tokens;
       if (!model.is_encoder()) caches.push_back(model.new_cache(tokens.size(), engine_->options().kv_type));
       segments.push_back({.cache = model.is_encoder() ? nullptr : caches.back().get(),
                           .tokens = tokens,
-                          .want = model::Segment::Want::all});
-      rows += tokens.size();
+                          .want = only_last ? model::Segment::Want::last : model::Segment::Want::all});
+      rows += only_last ? 1 : tokens.size();
+      taken += tokens.size();
     }
     out.resize(rows * width);
     engine_->forward(segments, {out.data(), rows, width}, {.hidden_states = true, .care = ops::Care::outliers});
+    if (options.between) options.between();
     const float* row = out.data();
     for (; begin < end; ++begin) {
-      const std::size_t count = (*begin)->tokens.size();
+      const std::size_t count = only_last ? 1 : (*begin)->tokens.size();  // rows
       std::vector<float> pooled(width);
       if (pooling_ == Pooling::mean) {
         for (std::size_t i = 0; i < count; ++i)

@@ -1,6 +1,7 @@
 // Texts to vectors, with an encoder or a decoder that was made for it.
 #pragma once
 
+#include <functional>
 #include <span>
 #include <string>
 #include <vector>
@@ -20,9 +21,10 @@ enum class LongText {
 
 struct EmbedOptions {
   LongText long_text = LongText::refuse;
-  bool normalise = true;       // to length 1
-  std::size_t dimensions = 0;  // keep the first so many (Matryoshka models), then normalise; 0: all
-  std::size_t first = 0;       // what errors count texts from: the place of these among all
+  bool normalise = true;               // to length 1
+  std::size_t dimensions = 0;          // keep the first so many (Matryoshka models), then normalise; 0: all
+  std::function<void()> between = {};  // called after each batch; what it throws ends the work
+  std::size_t first = 0;               // what errors count texts from: the place of these among all
 };
 
 class Embedder {

@@ -465,11 +465,13 @@ TEST(Matmul, LargestCodesAndValuesDoNotSaturate) {
         SCOPED_TRACE(std::string(info.name) + " of bytes " + std::to_string(byte));
         const std::vector<std::byte> bytes = decoded(byte);
         for (const std::size_t tokens : {1, 3, 8, 21, 65})
-          for (const int pattern : {0, 1, 2}) {
+          for (const int pattern : {0, 1, 2, 3}) {
             std::vector<float> x(tokens * columns), y(tokens * rows);
             double expected = 0;
-            for (std::size_t i = 0; i < x.size(); ++i)
+            for (std::size_t i = 0; i < x.size(); ++i) {
               x[i] = pattern == 0 ? 1.0f : pattern == 1 ? -1.0f : std::copysign(1.0f, weights[i % columns]);
+              if (pattern == 3) x[i] *= 0.3f + 0.007f * float(i % columns * 37 % 101);
+            }
             for (std::size_t i = 0; i < columns; ++i) expected += double(weights[i]) * double(x[i]);
             ops::matmul(pool, {x.data(), tokens, columns}, {info.type, bytes.data(), rows, columns},
                         {y.data(), tokens, rows});

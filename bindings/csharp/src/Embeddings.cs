@@ -69,7 +69,7 @@ namespace OpenHearth
 
     public sealed partial class Model
     {
-        /// <summary>Turns texts to vectors, with an encoder.</summary>
+        /// <summary>Turns texts to vectors, with an embedding model.</summary>
         public Embeddings Embed(IEnumerable<string> texts, [AllowNull] EmbedOptions options = null, CancellationToken cancellation = default(CancellationToken))
         {
             if (texts == null) throw HearthException.Usage("texts is null");

@@ -80,7 +80,7 @@ namespace OpenHearth
         public int TrainedContext { get; }
         /// <summary>Tokens of the vocabulary.</summary>
         public int VocabularySize { get; }
-        /// <summary>Numbers in the vector of a token, or of a text where the model is an encoder.</summary>
+        /// <summary>Numbers in the vector of a token, or of a text.</summary>
         public int EmbeddingLength { get; }
         /// <summary>Layers.</summary>
         public int LayerCount { get; }

@@ -22,7 +22,7 @@ namespace OpenHearth
             internal UIntPtr StructSize;
             internal IntPtr OnProgress, User, Cancellation;
             internal uint Threads, ContextLength, BatchTokens;
-            internal int CacheType, Preload, Shift, AllLogits;
+            internal int CacheType, Preload, Shift, AllLogits, Reserved;
         }
 
         [StructLayout(LayoutKind.Sequential)]

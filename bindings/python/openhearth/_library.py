@@ -21,7 +21,7 @@ OnPiece = CFUNCTYPE(c_int, c_void_p, c_size_t, c_int32, c_void_p)
 class ModelOptions(Structure):
     _fields_ = [("struct_size", c_size_t), ("on_progress", OnProgress), ("user", c_void_p), ("cancellation", c_void_p),
                 ("threads", c_uint32), ("context_length", c_uint32), ("batch_tokens", c_uint32), ("cache_type", c_int32),
-                ("preload", c_int32), ("shift", c_int32), ("all_logits", c_int32)]
+                ("preload", c_int32), ("shift", c_int32), ("all_logits", c_int32), ("reserved", c_int32)]
 
 
 class ModelInfo(Structure):

@@ -20,7 +20,7 @@ const piece = koffi.pointer("hearth_on_piece");
 
 export const ModelOptions = koffi.struct("hearth_model_options", {
   struct_size: size, on_progress: progress, user: "void *", cancellation: "void *", threads: "uint32_t", context_length: "uint32_t",
-  batch_tokens: "uint32_t", cache_type: "int32_t", preload: "int32_t", shift: "int32_t", all_logits: "int32_t",
+  batch_tokens: "uint32_t", cache_type: "int32_t", preload: "int32_t", shift: "int32_t", all_logits: "int32_t", reserved: "int32_t",
 });
 export const ModelInfo = koffi.struct("hearth_model_info", {
   struct_size: size, parameter_count: "uint64_t", file_bytes: "uint64_t", context_length: "uint32_t", trained_context: "uint32_t",

@@ -203,7 +203,7 @@ export class Model {
     return new Adapter(this, path);
   }
 
-  /** One vector a text, in their order, with an encoder. */
+  /** One vector a text, in their order, with an embedding model. */
   async embed(texts: readonly string[], options: EmbedOptions = {}): Promise<{ vectors: Float32Array[]; promptTokens: number }> {
     const { signal, onProgress, longText, ...rest } = options;
     const struct = fill(c.initialised("hearth_embed_options_init", c.EmbedOptions), rest);

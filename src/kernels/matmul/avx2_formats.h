@@ -137,7 +137,7 @@ struct Q8_0 : Blocks32<tensor::Q8_0, 0, 128, true> {
   }
 };
 
-// 128 more.
+// Codes of 0 to 255, which stand for 128 less.
 struct UnsignedQ8_0 : Blocks32<tensor::Q8_0, 128, 255> {
   static __m256i unsign(__m256i codes) { return _mm256_xor_si256(codes, _mm256_set1_epi8(-128)); }
   static __m256i codes(const std::byte* row, std::size_t step) { return unsign(Q8_0::codes(row, step)); }

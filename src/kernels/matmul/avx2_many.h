@@ -1,10 +1,10 @@
 // Products with many tokens: 16 rows are unpacked once, into the order in which the dot-product instructions eat them,
 // and multiplied with every token, four at a time (floats: six).
 //
-// Integer formats stay exact, as unsigned bytes with a scale and a constant for each group of columns; vpmaddubsw
-// yields pairs of products in 16 bits that are added up there as far as they fit. IQ4's sixteen values are such bytes
-// too, nearly (iq4_six_bits). Halves, and what an answer depends on, become words on one scale for each row and 256
-// columns, for vpmaddwd: 4097 * 2047 * 256 fits in 31 bits.
+// Codes of integer formats stay what they are, unsigned bytes with a scale and a constant for each group of columns;
+// vpmaddubsw yields pairs of products in 16 bits that are added up there as far as they fit. IQ4's sixteen values are
+// such bytes too, nearly (iq4_six_bits). Halves, and what is measured most exactly, become words on one scale for each
+// row and 256 columns, for vpmaddwd: 4097 * 2047 * 256 fits in 31 bits.
 #pragma once
 
 #include "kernels/matmul/avx2_formats.h"

@@ -69,7 +69,7 @@ struct ByteQuads : ByteQuadsOf<ByteGroup> {
 // Bytes likewise, in steps of two columns of the first 16 and two of the others: each word of a product then has one
 // scale, though groups be of 16, and holds the whole sum of those. Codes that stand for 32 less (-32 to 31) are brought
 // to that there, by a word for the first 16 and one for the others. Magnitudes of 16 columns: half of sixteen times 127
-// may not be reached, a third is usual.
+// fits, a third is usual.
 struct MixedQuads : ByteQuadsOf<ByteGroup> {
   static constexpr Form form = Form::mixed_quads;
   static constexpr bool mixed = true;
@@ -87,17 +87,17 @@ inline __m256i mix_halves(__m256i bytes) {
 }
 
 // Bytes likewise, for codes that fill a byte: two steps fit in 16 bits. Neighbours of one sign, which meet up to 255,
-// and half the magnitudes of two pairs, which meet up to 128 in the end.
+// and half the magnitudes of two pairs, rounded up from odd and even ones alike, which meet up to 128 in the end.
 struct WideQuads : ByteQuadsOf<WideGroup> {
   static constexpr Form form = Form::wide_quads;
   static constexpr bool mixed = false;
   static constexpr int offset = 128;
-  static constexpr int most_crowding = 127, crowded = 2;
+  static constexpr int most_crowding = 32767 / 255, crowded = 2;
   static __m256i crowding(__m256i bytes) {
     const __m256i positive = pairs(_mm256_max_epi8(bytes, _mm256_setzero_si256()));
     const __m256i one_sign = _mm256_max_epi16(positive, _mm256_sub_epi16(positive, pairs(bytes)));
     const __m256i two_pairs = add_next(pairs_of_magnitudes(bytes));
-    return _mm256_max_epi16(one_sign, _mm256_avg_epu16(two_pairs, _mm256_setzero_si256()));
+    return _mm256_max_epi16(one_sign, _mm256_avg_epu16(two_pairs, _mm256_set1_epi16(1)));
   }
   using ByteQuadsOf<WideGroup>::ByteQuadsOf;
 };
@@ -189,8 +189,8 @@ void round_four(const float* const (&x)[4], __m128 magnitudes, typename Quads::G
       _mm256_store_si256(reinterpret_cast<__m256i*>(sums), crowding[t]);
       int largest = 0;
       for (const std::int16_t sum : sums) largest = sum > largest ? sum : largest;
-      // So many values may be rounded up, before and after.
-      larger[t] = largest > limit ? static_cast<float>(largest) / (limit - Quads::crowded - 2) : 1;
+      // So many values may be rounded up by a half, before and after.
+      larger[t] = largest > limit ? static_cast<float>(largest) / (limit - Quads::crowded) : 1;
     }
     magnitudes = _mm_mul_ps(magnitudes, _mm_load_ps(larger));
     round();

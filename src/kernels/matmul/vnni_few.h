@@ -26,7 +26,7 @@ struct VnniProduct : Avx2Product {
   }
 };
 
-// Formats whose codes AVX2 takes as signed bytes: 128 more.
+// Other formats whose codes AVX2 takes as signed bytes: 128 more.
 constexpr Table16 unsigned_iq4_table{tensor::iq4_values, 128};
 
 struct UnsignedIq4_nl : Blocks32<tensor::Iq4_nl, 128, 255> {

@@ -192,12 +192,12 @@ public final class Model extends Handle {
 
   // Numbers
 
-  /** Turns texts to vectors, with an encoder. */
+  /** Turns texts to vectors, with an embedding model. */
   public Embeddings embed(List<String> texts) {
     return embed(texts, new EmbedOptions());
   }
 
-  /** Turns texts to vectors, with an encoder. */
+  /** Turns texts to vectors, with an embedding model. */
   public Embeddings embed(List<String> texts, EmbedOptions options) {
     Numbers.given(texts, "texts");
     Numbers.given(options, "options");

@@ -35,7 +35,7 @@ public final class ModelInfo {
     return raw.vocabulary_size;
   }
 
-  /** Numbers in the vector of a token, or of a text where the model is an encoder. */
+  /** Numbers in the vector of a token, or of a text. */
   public int embeddingLength() {
     return raw.embedding_length;
   }

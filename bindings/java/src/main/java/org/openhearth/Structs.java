@@ -11,7 +11,7 @@ final class Structs {
   /** hearth_model_options. */
   @FieldOrder({
     "struct_size", "on_progress", "user", "cancellation", "threads", "context_length", "batch_tokens", "cache_type",
-    "preload", "shift", "all_logits"
+    "preload", "shift", "all_logits", "reserved"
   })
   public static final class ModelOptions extends Structure {
     public long struct_size;
@@ -25,6 +25,7 @@ final class Structs {
     public int preload;
     public int shift;
     public int all_logits;
+    public int reserved;
   }
 
   /** hearth_model_info. */
