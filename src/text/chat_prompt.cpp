@@ -24,11 +24,10 @@ std::string token_text(const gguf::Metadata& metadata, std::string_view key) {
 ChatPrompt::ChatPrompt(const gguf::Metadata& metadata)
     : origin_(metadata.origin()),
       source_(metadata.string("tokenizer.chat_template", "")),
+      tool_source_(metadata.string("tokenizer.chat_template.tool_use", "")),
       bos_(token_text(metadata, "tokenizer.ggml.bos_token_id")),
       eos_(token_text(metadata, "tokenizer.ggml.eos_token_id")) {
   if (!source_.empty()) template_.emplace(source_);
-  if (const std::string source = metadata.string("tokenizer.chat_template.tool_use", ""); !source.empty())
-    tool_template_.emplace(source);
 }
 
 std::string ChatPrompt::render(const nlohmann::ordered_json& messages, const nlohmann::ordered_json& extra) const {
@@ -39,7 +38,8 @@ std::string ChatPrompt::render(const nlohmann::ordered_json& messages, const nlo
   if (!bos_.empty()) context["bos_token"] = bos_;
   if (!eos_.empty()) context["eos_token"] = eos_;
   for (const auto& [name, value] : extra.items()) context[name] = value;
-  return (tool_template_ && !context["tools"].is_null() ? *tool_template_ : *template_).render(context);
+  if (!tool_source_.empty() && !context["tools"].is_null()) return ChatTemplate(tool_source_).render(context);
+  return template_->render(context);
 }
 
 }  // namespace hearth::text

@@ -13,7 +13,8 @@ namespace hearth::text {
 class ChatPrompt {
  public:
   // Reads tokenizer.chat_template, tokenizer.chat_template.tool_use and the texts of BOS and EOS. A file without a
-  // template is fine until `render`. Throws bad_input where a template does not parse.
+  // template is fine until `render`, and so is one whose template for tools does not parse. Throws bad_input where the
+  // template itself does not.
   explicit ChatPrompt(const gguf::Metadata& metadata);
 
   // `messages`: [{"role", "content", ...}]. `extra` is seen by the template by name (tools, documents,
@@ -27,8 +28,8 @@ class ChatPrompt {
   const std::string& source() const noexcept { return source_; }  // the template's text, or empty
 
  private:
-  std::string origin_, source_, bos_, eos_;
-  std::optional<ChatTemplate> template_, tool_template_;
+  std::string origin_, source_, tool_source_, bos_, eos_;
+  std::optional<ChatTemplate> template_;
 };
 
 }  // namespace hearth::text

@@ -41,6 +41,14 @@ TEST(ChatPrompt, ToolsHaveATemplateOfTheirOwnWhereTheFileHasOne) {
   EXPECT_EQ(prompt.render(messages, {{"tools", {1}}}), "with [1]");
 }
 
+TEST(ChatPrompt, AFaultyTemplateForToolsIsInNobodysWayElse) {
+  Metadata file = metadata("plain");
+  file.set("tokenizer.chat_template.tool_use", Value{std::string("{{ 1 +")});
+  const ChatPrompt prompt(file);
+  EXPECT_EQ(prompt.render(messages), "plain");
+  EXPECT_THROW(prompt.render(messages, {{"tools", {1}}}), Error);
+}
+
 TEST(ChatPrompt, AFileWithoutTemplateIsFineUntilItIsAsked) {
   const ChatPrompt prompt(Metadata("model.gguf"));
   EXPECT_FALSE(prompt.has_template());
