@@ -28,14 +28,22 @@ void write_all(int file, std::span<const std::byte> bytes, std::uint64_t positio
   }
 }
 
+// Where the links at `path` lead, be it to what is not there yet.
+std::filesystem::path follow_links(std::filesystem::path path) {
+  std::error_code ignored;
+  for (int links = 0; std::filesystem::is_symlink(path, ignored); ++links) {
+    if (links == 40) throw Error(Code::io, std::strerror(ELOOP), path.string(), "nothing was changed");
+    path = path.parent_path() / std::filesystem::read_symlink(path);
+  }
+  return path;
+}
+
 }  // namespace
 
-AtomicFile::AtomicFile(std::filesystem::path path) : path_(std::move(path)) {
-  std::error_code absent;
-  target_ = std::filesystem::canonical(path_, absent);
-  if (absent)
-    target_ = path_;
-  else if (!std::filesystem::is_regular_file(target_))
+AtomicFile::AtomicFile(std::filesystem::path path) : path_(std::move(path)), target_(follow_links(path_)) {
+  std::error_code ignored;
+  if (const auto status = std::filesystem::status(path_, ignored);
+      std::filesystem::exists(status) && !std::filesystem::is_regular_file(status))
     throw Error(Code::io, "not a regular file", path_.string(), "nothing was changed");
   temporary_ = target_.string() + ".XXXXXX";
   file_ = ::mkostemp(temporary_.data(), O_CLOEXEC);

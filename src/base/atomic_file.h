@@ -16,7 +16,7 @@ namespace hearth {
 class AtomicFile {
  public:
   // Opens a temporary file in the folder of `path`. Throws io, also where `path` is a folder or a device: a new file
-  // would take its place. A link stays, and what it points to is replaced.
+  // would take its place. A link stays, and what it points to is replaced or made.
   explicit AtomicFile(std::filesystem::path path);
   ~AtomicFile();  // removes the temporary file unless commit was called
   AtomicFile(const AtomicFile&) = delete;

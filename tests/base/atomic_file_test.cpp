@@ -89,6 +89,22 @@ TEST(AtomicFile, WritesThroughLinks) {
   EXPECT_EQ(content(file), "new");
 }
 
+TEST(AtomicFile, MakesWhatALinkPointsTo) {
+  const tests::TemporaryFolder folder;
+  const auto path = [&](const char* name) { return folder.path() / name; };
+  std::filesystem::create_directory(path("elsewhere"));
+  std::filesystem::create_symlink("elsewhere/first", path("link"));
+  std::filesystem::create_symlink("second", path("elsewhere/first"));
+  AtomicFile atomic(path("link"));
+  atomic.write("new");
+  atomic.commit();
+  EXPECT_TRUE(std::filesystem::is_symlink(path("link")));
+  EXPECT_TRUE(std::filesystem::is_symlink(path("elsewhere/first")));
+  EXPECT_EQ(content(path("elsewhere/second")), "new");
+  std::filesystem::create_symlink("circle", path("circle"));
+  EXPECT_THROW(AtomicFile{path("circle")}, Error);
+}
+
 TEST(AtomicFile, NamesAFolderThatIsMissing) {
   const tests::TemporaryFolder folder;
   try {
