@@ -27,6 +27,7 @@ class AtomicFile {
   // In place of what was written there.
   void write_at(std::uint64_t position, std::span<const std::byte> bytes);
   std::uint64_t position() const noexcept { return flushed_ + waiting_.size(); }
+  const std::filesystem::path& target() const noexcept { return target_; }  // `path`, or where its links lead
 
   // Flushes to the disk and gives the file its name.
   void commit();

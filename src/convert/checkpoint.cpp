@@ -87,8 +87,8 @@ std::uint64_t write_file(const std::filesystem::path& out, const gguf::Metadata&
     total += gguf::bytes(tensor.plan);
   }
   ThreadPool pool(options.threads);
-  AtomicFile{out};  // what cannot be written is said before the work
-  ScratchFile file(out.string() + ".unfinished");
+  const std::filesystem::path target = AtomicFile(out).target();  // what cannot be written is said before the work
+  ScratchFile file(target.string() + ".unfinished");
   std::size_t next = 0;
   gguf::write(file.path(), metadata, plans, [&](const gguf::TensorPlan&, const gguf::Sink& sink) {
     produce(planned[next++], checkpoint, pool, [&](std::span<const std::byte> piece) {
@@ -99,7 +99,7 @@ std::uint64_t write_file(const std::filesystem::path& out, const gguf::Metadata&
   });
   const MappedFile written(file.path());
   check(gguf::File::parse(written.bytes(), metadata.origin()));
-  file.keep_as(out);
+  file.keep_as(target);
   return written.bytes().size();
 }
 

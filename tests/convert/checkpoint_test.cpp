@@ -155,6 +155,18 @@ TEST(Checkpoint, KeepsMatricesAsAskedAndTheRestAsF32) {
   }
 }
 
+TEST(Checkpoint, IsWrittenThroughALink) {
+  const TemporaryFolder folder;
+  tests::save_drawn(folder.path(), tiny());
+  const auto link = folder.path() / "link.gguf", real = folder.path() / "elsewhere" / "real.gguf";
+  save(real, "old");
+  std::filesystem::create_symlink("elsewhere/real.gguf", link);
+  const ImportResult result = import_folder(folder.path(), link, {});
+  EXPECT_TRUE(std::filesystem::is_symlink(link));
+  EXPECT_EQ(std::filesystem::file_size(real), result.bytes);
+  EXPECT_EQ(std::distance(std::filesystem::directory_iterator(real.parent_path()), {}), 1);
+}
+
 TEST(Checkpoint, LeavesATiedOutputOut) {
   json spec = tiny();
   spec["config"]["tie_word_embeddings"] = true;
