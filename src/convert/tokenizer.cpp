@@ -231,6 +231,9 @@ class Assembler {
                                                                        {"mask", "mask"}}};
     for (const auto& [role, name] : roles)
       if (const auto id = role_id(std::string(role))) set(name, *id);
+    if (vocabulary_.model == "bert")  // llama.cpp puts BOS before a text, whatever is [CLS]
+      for (const auto& [role, name] : {std::pair{"cls", "bos"}, {"sep", "eos"}})
+        if (const auto id = role_id(role)) set(name, *id);
     // More tokens that end an answer.
     const auto eos = role_id("eos");
     std::vector<std::uint64_t> endings = ids(generation_, "eos_token_id");

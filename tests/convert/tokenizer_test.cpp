@@ -193,7 +193,11 @@ TEST(WordPiece, FindsWhatStandsAroundATextWhereverItsIdsLie) {
                       {"model",
                        {{"type", "WordPiece"},
                         {"vocab", {{"a", 0}, {"[UNK]", 1}, {"[SEP]", 2}, {"[CLS]", 3}, {"(", 4}, {")", 5}}}}}});
-    return text::Tokenizer::load(folder.import(6))->encode("a");
+    const gguf::Metadata metadata = folder.import(6);
+    const auto id = [&](const std::string& role) { return metadata.integer("tokenizer.ggml." + role + "_token_id"); };
+    EXPECT_EQ(id("bos"), id("cls"));  // as llama.cpp and others call them
+    EXPECT_EQ(id("eos"), id("seperator"));
+    return text::Tokenizer::load(metadata)->encode("a");
   };
   EXPECT_EQ(ids(nullptr), (std::vector<Token>{3, 0, 2}));
   EXPECT_EQ(ids({{"type", "BertProcessing"}, {"cls", {"(", 4}}, {"sep", {")", 5}}}), (std::vector<Token>{4, 0, 5}));
