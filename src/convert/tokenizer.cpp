@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cctype>
 #include <set>
 
 #include "base/error.h"
@@ -282,17 +283,19 @@ class Assembler {
   }
 
   static void write_named_templates(const Json& list, const std::string& origin, gguf::Metadata& metadata) {
-    std::vector<std::string> names;
+    std::set<std::string> names;
     for (const Json& json : list) {
       const JsonObject one(json, origin);
-      const std::string name = one.string("name", ""), text = one.string("template", "");
-      if (name.empty() ||
-          name.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_") != name.npos)
-        one.fail(fmt::format("a chat template is called \"{}\"", name.substr(0, 80)));
-      if (name != "default") names.push_back(name);
-      metadata.set(name == "default" ? "tokenizer.chat_template" : "tokenizer.chat_template." + name, {text});
+      std::string name = one.string("name", "");
+      if (name.empty()) one.fail("a chat template has no name");
+      for (char& c : name)  // as others write what a key cannot hold
+        if (!std::isalnum(static_cast<unsigned char>(c))) c = '_';
+      if (name != "default") names.insert(name);
+      metadata.set(name == "default" ? "tokenizer.chat_template" : "tokenizer.chat_template." + name,
+                   {one.string("template", "")});
     }
-    if (!names.empty()) metadata.set("tokenizer.chat_templates", {gguf::Array(std::move(names))});
+    if (!names.empty())
+      metadata.set("tokenizer.chat_templates", {gguf::Array(std::vector<std::string>(names.begin(), names.end()))});
   }
 
   const std::filesystem::path& folder_;

@@ -361,10 +361,12 @@ TEST(Tokenizer, ReadsRolesFlagsAndTemplatesFromWhereverTheyStand) {
   save(folder.path() / "chat_template.jinja", "C");
   std::filesystem::create_directory(folder.path() / "additional_chat_templates");
   save(folder.path() / "additional_chat_templates" / "rag.jinja", "D");
+  save(folder.path() / "additional_chat_templates" / "tool-use.jinja", "E");
   const gguf::Metadata files = folder.import(4);
   EXPECT_EQ(files.string("tokenizer.chat_template"), "C");
   EXPECT_EQ(files.string("tokenizer.chat_template.rag"), "D");
-  EXPECT_EQ(files.strings("tokenizer.chat_templates"), std::vector<std::string>{"rag"});
+  EXPECT_EQ(files.string("tokenizer.chat_template.tool_use"), "E");
+  EXPECT_EQ(files.strings("tokenizer.chat_templates"), (std::vector<std::string>{"rag", "tool_use"}));
 }
 
 // As Qwen3-Embedding: texts end otherwise than answers.
