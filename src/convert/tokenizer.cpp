@@ -235,13 +235,15 @@ class Assembler {
     if (vocabulary_.model == "bert")  // llama.cpp puts BOS before a text, whatever is [CLS]
       for (const auto& [role, name] : {std::pair{"cls", "bos"}, {"sep", "eos"}})
         if (const auto id = role_id(role)) set(name, *id);
-    // More tokens that end an answer.
-    const auto eos = role_id("eos");
+    // More tokens that end an answer, first the one that the tokenizer's own pushed aside.
     std::vector<std::uint64_t> endings = ids(generation_, "eos_token_id");
-    if (const auto id = vocabulary_.find(content(settings_, "eos_token")); id && puts("eos")) endings.push_back(*id);
+    if (const auto id = vocabulary_.find(content(settings_, "eos_token")); id && puts("eos"))
+      endings.insert(endings.begin(), *id);
+    std::set<std::uint64_t> written;
+    if (const auto eos = role_id("eos")) written.insert(*eos);
     std::size_t others = 0;
     for (const std::uint64_t id : endings)
-      if (id != eos && others < 2) set(others++ == 0 ? "eot" : "eom", id);
+      if (others < 2 && written.insert(id).second) set(others++ == 0 ? "eot" : "eom", id);
   }
 
   void write_flags(gguf::Metadata& metadata) const {

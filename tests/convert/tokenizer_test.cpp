@@ -380,6 +380,14 @@ TEST(Tokenizer, PutsTheTokenOfItsTemplateAfterAText) {
   const gguf::Metadata metadata = folder.import(4);
   EXPECT_EQ(text::Tokenizer::load(metadata)->encode("a"), (std::vector<Token>{0, 1}));
   EXPECT_EQ(metadata.integer("tokenizer.ggml.eot_token_id"), 3u);
+  EXPECT_FALSE(metadata.has("tokenizer.ggml.eom_token_id"));
+
+  folder.save_json("generation_config.json", {{"eos_token_id", {0, 3, 2}}});
+  const gguf::Metadata generation = folder.import(4);
+  EXPECT_EQ(generation.integer("tokenizer.ggml.eot_token_id"), 3u);
+  EXPECT_EQ(generation.integer("tokenizer.ggml.eom_token_id"), 0u);
+  folder.save_json("generation_config.json", {{"eos_token_id", 3}});
+  EXPECT_FALSE(folder.import(4).has("tokenizer.ggml.eom_token_id"));
 }
 
 TEST(Tokenizer, LeavesOutWhatIsAddedPastTheModelsEnd) {
