@@ -90,7 +90,7 @@ class Assembler {
   }
 
   void write(std::uint64_t size, gguf::Metadata& metadata) {
-    vocabulary_.fill(size);
+    left_out_ = vocabulary_.fill(size);
     metadata.set("tokenizer.ggml.model", {vocabulary_.model});
     metadata.set("tokenizer.ggml.pre", {vocabulary_.pre});
     write_roles(metadata);
@@ -126,6 +126,18 @@ class Assembler {
       if (!found->is_string() && !found->is_array()) owner->fail("chat_template is neither text nor list");
       return;
     }
+  }
+
+  // Without them a chat would be plain text, and go on past its answers.
+  void check_left_out(const gguf::Metadata& metadata) const {
+    const std::string chat = metadata.string("tokenizer.chat_template", "");
+    std::vector<std::string> needed = role_texts("bos");
+    for (std::string& text : role_texts("eos")) needed.push_back(std::move(text));
+    for (const std::string& text : left_out_)
+      if (!text.empty() &&
+          (chat.find(text) != chat.npos || std::find(needed.begin(), needed.end(), text) != needed.end()))
+        throw Error(Code::bad_input, fmt::format("the model has no row for the token {}", text.substr(0, 80)),
+                    folder_.string(), "resize its embeddings to the tokenizer");
   }
 
  private:
@@ -207,11 +219,15 @@ class Assembler {
     return (role == "bos" || role == "eos") && !goes_by_settings() && added.value_or(false);
   }
 
-  std::optional<std::uint64_t> role_id(const std::string& role) const {
+  std::vector<std::string> role_texts(const std::string& role) const {
     std::vector<std::string> texts = {content(settings_, role + "_token"), content(special_map_, role + "_token")};
     if (const auto own = vocabulary_.roles.find(role); own != vocabulary_.roles.end())
       texts.insert(puts(role) ? texts.begin() : texts.end(), own->second);
-    for (const std::string& text : texts)
+    return texts;
+  }
+
+  std::optional<std::uint64_t> role_id(const std::string& role) const {
+    for (const std::string& text : role_texts(role))
       if (!text.empty())
         if (const auto id = vocabulary_.find(text)) return *id;
     for (const JsonObject* owner : {&config_, &generation_})
@@ -304,6 +320,7 @@ class Assembler {
   const JsonObject& config_;
   JsonObject settings_, special_map_, generation_;
   Vocabulary vocabulary_;
+  std::vector<std::string> left_out_;  // tokens past the model's end
 };
 
 }  // namespace
@@ -314,6 +331,7 @@ void add_tokenizer(const std::filesystem::path& folder, const JsonObject& config
   Assembler assembler(folder, config);
   if (assembler.read()) assembler.write(size, metadata);
   assembler.write_templates(metadata);
+  assembler.check_left_out(metadata);
 }
 
 }  // namespace hearth::convert

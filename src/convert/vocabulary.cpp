@@ -26,9 +26,11 @@ std::optional<std::uint32_t> Vocabulary::find(std::string_view text) const {
   return static_cast<std::uint32_t>(found - tokens.begin());
 }
 
-void Vocabulary::fill(std::uint64_t size) {
+std::vector<std::string> Vocabulary::fill(std::uint64_t size) {
+  std::vector<std::string> left_out;
   // The model never learned what was added past its end, such as Gemma 3's image token where there is no eye.
   while (tokens.size() > size && kinds.back() != text::TokenKind::normal) {
+    left_out.push_back(std::move(tokens.back()));
     tokens.pop_back();
     kinds.pop_back();
     scores.pop_back();
@@ -39,6 +41,7 @@ void Vocabulary::fill(std::uint64_t size) {
   for (std::size_t id = tokens.size(); id < size; ++id) set(id, {}, text::TokenKind::unused);
   for (std::size_t id = 0; id < size; ++id)
     if (kinds[id] == text::TokenKind::unused && tokens[id].empty()) tokens[id] = fmt::format("[PAD{}]", id);
+  return left_out;
 }
 
 namespace {

@@ -33,8 +33,9 @@ struct Vocabulary {
   // Puts a token in its place; tokens between are unused. Throws bad_input for an id beyond any vocabulary.
   void set(std::uint64_t id, std::string text, text::TokenKind kind, float score = 0);
   std::optional<std::uint32_t> find(std::string_view text) const;
-  // Names what has no token and leaves out what was added past `size`; throws bad_input where there are still more.
-  void fill(std::uint64_t size);
+  // Names what has no token and leaves out what was added past `size`, which it returns; throws bad_input where there
+  // are still more.
+  std::vector<std::string> fill(std::uint64_t size);
   const std::string& origin() const noexcept { return origin_; }
 
  private:

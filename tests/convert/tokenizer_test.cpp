@@ -397,6 +397,23 @@ TEST(Tokenizer, LeavesOutWhatIsAddedPastTheModelsEnd) {
   EXPECT_THROW(folder.import(2), Error);
 }
 
+TEST(Tokenizer, RefusesToLeaveOutWhatChatsNeed) {
+  for (const json& settings : {json{{"eos_token", "<|end|>"}}, json{{"bos_token", {{"content", "<|end|>"}}}},
+                               json{{"chat_template", "{{ messages[0].content }}<|end|>"}}}) {
+    const Folder folder;
+    folder.save_json("tokenizer.json", tiny_bytes());
+    folder.save_json("tokenizer_config.json", settings);
+    EXPECT_NO_THROW(folder.import(4));
+    try {
+      folder.import(3);
+      ADD_FAILURE() << settings;
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), Code::bad_input);
+      EXPECT_NE(std::string_view(error.what()).find("no row for the token <|end|>"), std::string_view::npos);
+    }
+  }
+}
+
 TEST(Tokenizer, ReadsWhatWasWrittenBeforeTokenizerJson) {
   const Folder pairs;
   pairs.save_json("vocab.json", {{"a", 0}, {"b", 1}, {"ab", 2}});
