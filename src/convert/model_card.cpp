@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cctype>
 #include <cmath>
+#include <optional>
 
 #include "base/mapped_file.h"
 #include "base/utf8.h"
@@ -28,24 +29,31 @@ std::string scalar(std::string_view text) {
   return std::string(text == "null" || text == "~" ? std::string_view() : text);
 }
 
-// "[a, 'b, c', d]"
-std::vector<std::string> inline_list(std::string_view text) {
+// "[a, 'b, c', d]", with nothing but a comment behind.
+std::optional<std::vector<std::string>> inline_list(std::string_view text) {
+  if (!text.starts_with('[')) return std::nullopt;
   std::vector<std::string> items;
-  text = text.substr(1, text.rfind(']') - 1);
-  std::size_t begin = 0;
+  std::size_t begin = 1;
   char quote = 0;
-  for (std::size_t i = 0; i <= text.size(); ++i) {
-    const char c = i < text.size() ? text[i] : ',';
-    if (quote != 0 && i < text.size()) {
+  for (std::size_t i = 1; i < text.size(); ++i) {
+    const char c = text[i];
+    if (quote != 0) {
       if (c == quote) quote = 0;
-    } else if (c == '"' || c == '\'') {
+    } else if ((c == '"' || c == '\'') && trim(text.substr(begin, i - begin)).empty()) {
       quote = c;
-    } else if (c == ',') {
+    } else if (c == ',' || c == ']') {
       if (std::string item = scalar(text.substr(begin, i - begin)); !item.empty()) items.push_back(std::move(item));
       begin = i + 1;
+      if (c == ',') continue;
+      const std::string_view behind = trim(text.substr(begin));
+      return behind.empty() || behind.starts_with('#') ? std::optional(std::move(items)) : std::nullopt;
     }
   }
-  return items;
+  return std::nullopt;
+}
+
+bool begins_a_key(std::string_view line) {
+  return !line.starts_with(' ') && !line.starts_with('\t') && (line.find(':') != line.npos || trim(line) == "---");
 }
 
 std::vector<std::string_view> split_lines(std::string_view text) {
@@ -209,20 +217,22 @@ Card parse_model_card(std::string_view readme) {
     const auto colon = line.find(':');
     if (indented || colon == line.npos) continue;  // deeper than a card's own keys
     std::string value(trim(line.substr(colon + 1)));
-    const bool is_list = value.starts_with('[');
-    bool closed = value.find(']') != value.npos;
-    while (is_list && !closed && i + 1 < lines.size() && trim(lines[i + 1]) != "---") {
-      const std::string_view more = trim(lines[++i]);
-      value.append(" ").append(more);
-      closed = more.find(']') != more.npos;
+    std::string list = value;  // with the lines below, up to one that closes it or is a key again
+    std::size_t last = i;
+    bool closed = !list.starts_with('[') || list.find(']') != list.npos;
+    while (!closed && last + 1 < lines.size() && !begins_a_key(lines[last + 1])) {
+      list.append(" ").append(trim(lines[++last]));
+      closed = lines[last].find(']') != lines[last].npos;
     }
     open = &card[std::string(trim(line.substr(0, colon)))];
     is_text = value.starts_with('|') || value.starts_with('>');
     if (is_text || value.empty()) continue;
-    if (is_list && closed)
-      *open = inline_list(value);
-    else if (std::string text = scalar(value); !text.empty())
+    if (auto items = inline_list(list)) {
+      *open = std::move(*items);
+      i = last;
+    } else if (std::string text = scalar(value); !text.empty()) {
       *open = {std::move(text)};
+    }
   }
   return card;
 }

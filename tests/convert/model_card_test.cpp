@@ -52,6 +52,17 @@ TEST(ModelCard, ReadsListsOverLinesAndBeforeComments) {
   EXPECT_EQ(card.find("license")->second, std::vector<std::string>{"mit"});
 }
 
+TEST(ModelCard, TakesForAListOnlyWhatIsOne) {
+  const Card card = parse_model_card(
+      "---\nmodel_name: [WIP] Foo\nauthor: [x\nlicense: mit\ntags: [it's, 'a]', \"b\"] # [c]\n"
+      "version: [1\n- 2\nlanguage: [en]\n---\n");
+  EXPECT_EQ(card.at("model_name"), std::vector<std::string>{"[WIP] Foo"});
+  EXPECT_EQ(card.at("author"), std::vector<std::string>{"[x"});
+  EXPECT_EQ(card.at("license"), std::vector<std::string>{"mit"});
+  EXPECT_EQ(card.at("tags"), (std::vector<std::string>{"it's", "a]", "b"}));
+  EXPECT_EQ(card.at("language"), std::vector<std::string>{"en"});
+}
+
 TEST(ModelCard, TakesAnyText) {
   EXPECT_TRUE(parse_model_card("").empty());
   EXPECT_TRUE(parse_model_card("# Title\n").empty());
