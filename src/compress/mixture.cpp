@@ -274,12 +274,13 @@ std::vector<std::optional<Type>> asked_types(const gguf::File& file, const Quant
   std::vector<bool> met(patterns.size());
   for (const gguf::Tensor& tensor : file.tensors()) {
     std::optional<Type>& asked = types.emplace_back();
-    if (!is_compressible(tensor)) continue;
+    const bool compressible = is_compressible(tensor);
     for (std::size_t i = 0; i < patterns.size(); ++i) {
       if (!std::regex_search(tensor.name, patterns[i])) continue;
       met[i] = true;
-      if (!asked) asked = options.overrides[i].type;
+      if (compressible && !asked) asked = options.overrides[i].type;
     }
+    if (!compressible) continue;
     if (!asked && is_output(tensor.name, shape)) asked = options.output_type;
     if (!asked && is_embedding(tensor.name)) asked = options.embedding_type;
     if (!asked || tensor.shape[0] % tensor::info(*asked).block_weights == 0) continue;
@@ -291,7 +292,7 @@ std::vector<std::optional<Type>> asked_types(const gguf::File& file, const Quant
   }
   for (std::size_t i = 0; i < met.size(); ++i)
     if (!met[i])
-      throw Error(Code::usage, fmt::format("'{}' fits no matrix of the model", options.overrides[i].pattern),
+      throw Error(Code::usage, fmt::format("'{}' fits no tensor of the model", options.overrides[i].pattern),
                   file.path().string(), "hearth inspect --tensors lists them");
   return types;
 }

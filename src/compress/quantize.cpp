@@ -124,21 +124,24 @@ class Compressor {
   void prepare_method() {
     std::uint64_t weights = 0;
     for (const gguf::Tensor& tensor : file_.tensors()) weights += tensor.elements();
-    if (options_.target_bits != 0) {
-      if (!(options_.target_bits > 0 && options_.target_bits <= 32))
-        throw Error(Code::usage, fmt::format("a target of {} bits a weight makes no sense", options_.target_bits),
+    if (options_.target_bits) {
+      if (!(*options_.target_bits > 0 && *options_.target_bits <= 32))
+        throw Error(Code::usage, fmt::format("a target of {} bits a weight makes no sense", *options_.target_bits),
                     "--target-bits", "give more than 0 and at most 32");
-      const auto bytes = static_cast<std::uint64_t>(options_.target_bits * double(weights) / 8);
+      const auto bytes = static_cast<std::uint64_t>(*options_.target_bits * double(weights) / 8);
       options_.target_bytes = options_.target_bytes ? std::min(options_.target_bytes, bytes) : bytes;
     }
     const bool calibrated = !options_.calibration.empty();
+    if (options_.method == Method::nearest && !options_.importance.empty())
+      throw Error(Code::usage, "the method 'nearest' would ignore it", "--importance " + options_.importance.string(),
+                  "leave one of the two out");
     if (options_.method == Method::importance && options_.importance.empty() && !calibrated)
       throw Error(Code::usage, "the method 'importance' needs --importance FILE or --calibration TEXT");
     if (options_.method == Method::feedback && !calibrated)
       throw Error(Code::usage, "the method 'feedback' needs --calibration TEXT");
     if (options_.target_bytes && !calibrated)
       throw Error(Code::usage, "a target needs --calibration TEXT to measure the tensors on");
-    if (!options_.importance.empty() && options_.method != Method::nearest) {
+    if (!options_.importance.empty()) {
       importance_ = Importance::read(options_.importance);
       importance_->check_against(file_, options_.importance.string());
     }

@@ -38,8 +38,8 @@ struct QuantizeOptions {
   std::vector<TypeOverride> overrides;  // the first that fits decides
   std::optional<tensor::Type> output_type, embedding_type;
   std::uint64_t target_bytes = 0;  // types by measured sensitivity such that the file is no larger; 0: as `type` says
-  double target_bits = 0;          // likewise, in bits a weight
-  std::size_t threads = 0;         // 0: one a physical core
+  std::optional<double> target_bits;  // likewise, in bits a weight
+  std::size_t threads = 0;            // 0: one a physical core
 };
 
 struct TensorReport {

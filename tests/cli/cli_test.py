@@ -661,8 +661,9 @@ class Compress(Case):
         self.fails(2, *quantize, "--target-size", "many", says="many")
         self.fails(2, *quantize, "--tensor-type", "attn_v", says="PATTERN=TYPE")
         self.fails(2, *quantize, "--tensor-type", "(=Q8_0", says="'('")
-        self.fails(2, *quantize, "--tensor-type", "atn_v=Q8_0", says="'atn_v' fits no matrix")
-        for bits in ("nan", "-1", "inf"):
+        self.fails(2, *quantize, "--tensor-type", "atn_v=Q8_0", says="'atn_v' fits no tensor")
+        self.fails(2, *quantize, "--method", "nearest", "--importance", "nothere.gguf", says="--importance nothere.gguf")
+        for bits in ("nan", "-1", "0", "inf"):
             self.fails(2, *quantize, "--target-bits", bits, says=f"{bits} bits a weight")
         self.fails(1, *quantize, "--tensor-type", "ffn_down=Q6_K", says="blocks of 256")
         self.fails(1, *quantize, "--method", "importance", "--importance", TINY, says="imatrix")

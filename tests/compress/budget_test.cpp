@@ -65,7 +65,7 @@ TEST(Budget, FilesStayBelowIt) {
     EXPECT_GT(report.bytes, before);
     before = report.bytes;
   }
-  options.target_bits = 0;
+  options.target_bits.reset();
   options.target_bytes = 20000;
   try {
     quantize(model.in, model.out, options);

@@ -122,7 +122,7 @@ TEST(Quantize, OverridesDecide) {
   const Folder folder;
   QuantizeOptions options = plain();
   options.type = "Q4_0";
-  options.overrides = {{"blk\\.0\\.attn_v", Type::q8_0}, {"attn_v", Type::q5_1}};
+  options.overrides = {{"blk\\.0\\.attn_v", Type::q8_0}, {"attn_v", Type::q5_1}, {"norm", Type::f32}};
   options.output_type = Type::q5_0;
   options.embedding_type = Type::bf16;
   quantize(folder.in, folder.out, options);
@@ -199,7 +199,7 @@ TEST(Quantize, ImportanceChangesWhatIsKept) {
     QuantizeOptions options = plain();
     options.type = "Q4_0";
     options.method = method;
-    options.importance = path;
+    if (method == Method::importance) options.importance = path;
     quantize(folder.in, folder.out, options);
     const auto original = gguf::File::open(folder.in), file = gguf::File::open(folder.out);
     const auto *a = original.find("blk.0.attn_q.weight"), *b = file.find("blk.0.attn_q.weight");
