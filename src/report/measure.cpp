@@ -234,13 +234,19 @@ class Maker {
                                std::to_string(generated), "--repeat", "3", "--threads",
                                std::to_string(written_.report.machine.threads), "--json"});
     tell(entry.method + ": speed");  // Ctrl-C ended that process too
-    if (!finished || finished->status != 0)
-      throw Error(Code::internal, "the speed measurement failed", file.string(), finished ? finished->out : "");
-    const auto begin = std::min(finished->out.find('{'), finished->out.size());  // after what was told meanwhile
-    const Json document = Json::parse(finished->out.substr(begin));
-    entry.prompt_speed = document["results"][0]["tokens_per_second"];
-    entry.generation_speed = document["results"][1]["tokens_per_second"];
-    entry.peak_memory = document["peak_memory_bytes"];
+    if (!finished) throw Error(Code::not_found, "no such program", options_.program.string());
+    const Error failed(Code::internal, "the speed measurement failed", file.string(), finished->out);
+    if (finished->status != 0) throw failed;
+    try {  // the last brace that begins a line: what was told on stderr stands before and behind
+      std::istringstream text(finished->out.substr(finished->out.rfind("\n{") + 1));
+      Json document;
+      text >> document;
+      entry.prompt_speed = document.at("results").at(0).at("tokens_per_second");
+      entry.generation_speed = document.at("results").at(1).at("tokens_per_second");
+      entry.peak_memory = document.at("peak_memory_bytes");
+    } catch (const Json::exception&) {
+      throw failed;
+    }
   }
 
   void measure_quality(Entry& entry, const fs::path& file) {
