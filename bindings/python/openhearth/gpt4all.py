@@ -133,13 +133,13 @@ class GPT4All:
             "on_piece": lambda piece: (callback or _go_on)(-1 if piece.token is None else piece.token, str(piece)),
         }
         if self._history is None:
-            return self._answer(prompt, None, options, streaming)
+            return self._answer(prompt, None, 0, options, streaming)
         question = {"role": "user", "content": prompt}
-        prompt = self._fitting_prompt([*self._history, question])
+        prompt, forgotten = self._fitting_prompt([*self._history, question], options["max_tokens"])
         self._history.append(question)
-        return self._answer(prompt, self._history, options, streaming)
+        return self._answer(prompt, self._history, forgotten, options, streaming)
 
-    def _answer(self, prompt, history, options, streaming):
+    def _answer(self, prompt, history, forgotten, options, streaming):
         session = self._free_session()
         if isinstance(prompt, list) and prompt and isinstance(prompt[0], dict):
             ask, stream = session.chat, session.stream_chat
@@ -147,17 +147,33 @@ class GPT4All:
             ask, stream = session.complete, session.stream_complete
             options["parse_special"] = True
         if streaming:
-            return self._stream(stream, prompt, history, options)
-        with _answering(history) as heard:
+            return self._stream(stream, prompt, history, forgotten, options)
+        with self._answering(history, forgotten) as heard:
             heard.append(ask(prompt, **options).text)
         return heard[0]
 
-    @staticmethod
-    def _stream(stream, prompt, history, options):
-        with _answering(history) as heard, stream(prompt, **options) as answer:
+    def _stream(self, stream, prompt, history, forgotten, options):
+        with self._answering(history, forgotten) as heard, stream(prompt, **options) as answer:
             for piece in answer:
                 heard.append(piece)
                 yield str(piece)
+
+    @contextlib.contextmanager
+    def _answering(self, history, forgotten):
+        """What is heard meanwhile becomes the answer in the history; after an error the question goes, and nothing is forgotten."""
+        heard: List[str] = []
+        try:
+            yield heard
+        except GeneratorExit:  # the caller has heard enough
+            pass
+        except BaseException:
+            if history is not None:
+                history.pop()
+            raise
+        if history is not None:
+            history.append({"role": "assistant", "content": "".join(heard)})
+            if history is self._history:
+                self._forgotten = forgotten
 
     def _free_session(self):
         """The kept one, whose cache knows the conversation; another while that is busy."""
@@ -165,15 +181,16 @@ class GPT4All:
             self._session = self.model.session(context_length=self._n_ctx)
         return self.model.session(context_length=self._n_ctx) if self._session.busy else self._session
 
-    def _fitting_prompt(self, history):
-        """Where all of it no longer fits, the model no longer sees the oldest turns; a quarter of the context is the answer's."""
+    def _fitting_prompt(self, history, max_tokens):
+        """Where all of it no longer fits, the model no longer sees the oldest turns: the prompt, and how many messages it leaves out.
+        The answer's tokens have room, at most a quarter of the context."""
+        room = self._n_ctx - min(max_tokens, self._n_ctx // 4)
         first = 1 if history[0]["role"] == "system" else 0
         for forgotten in range(self._forgotten, len(history) - first, 2):
             prompt = self._chat_prompt(history[:first] + history[first + forgotten:])
-            if self._size(prompt) < self._n_ctx - self._n_ctx // 4:
-                self._forgotten = forgotten
+            if self._size(prompt) < room:
                 break
-        return prompt
+        return prompt, forgotten
 
     def _size(self, prompt):
         if isinstance(prompt, list) and isinstance(prompt[0], dict):
@@ -218,22 +235,6 @@ class GPT4All:
             yield self
         finally:
             self._history = self._chat_template = self._prompt_template = None
-
-
-@contextlib.contextmanager
-def _answering(history):
-    """What is heard meanwhile becomes the answer in the history; after an error the question goes."""
-    heard: List[str] = []
-    try:
-        yield heard
-    except GeneratorExit:  # the caller has heard enough
-        pass
-    except BaseException:
-        if history is not None:
-            history.pop()
-        raise
-    if history is not None:
-        history.append({"role": "assistant", "content": "".join(heard)})
 
 
 def _is_legacy(template):

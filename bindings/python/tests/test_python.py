@@ -324,16 +324,53 @@ class GPT4AllScripts(unittest.TestCase):
         with self.assertRaises(ValueError), model.chat_session("", "no place for it"):
             pass
 
+    def seen_by(self, model):
+        """The texts that the model sees, from now on."""
+        seen, answer = [], model._answer
+
+        def listen(prompt, *rest):
+            is_text, is_messages = isinstance(prompt, str), isinstance(prompt[0], dict)
+            seen.append(prompt if is_text else model.model.render_chat(prompt) if is_messages else model.model.detokenize(prompt, special=True))
+            return answer(prompt, *rest)
+
+        model._answer = listen
+        return seen
+
     def test_a_conversation_beyond_the_context(self):
         model = self.open(n_ctx=128)
+        seen = self.seen_by(model)
         for template in (None, "Q: {0}\nA: {1}\n", "{% for m in messages %}{{ m.role }}: {{ m.content }}\n{% endfor %}"):
             with model.chat_session("You are a pirate.", template):
                 for turn in range(1, 8):
-                    self.assertTrue(model.generate("Tell me of the sea, of ships and of the gold you found.", temp=0, max_tokens=12))
+                    last = [message["content"] for message in model.current_chat_session][-2:]
+                    question = f"Tell me of the sea, of ships and of the gold you found, {turn}."
+                    self.assertTrue(model.generate(question, temp=0, max_tokens=12))
                     self.assertEqual(len(model.current_chat_session), 1 + 2 * turn)
+                    for text in ("You are a pirate.", *last, question):
+                        self.assertIn(text, seen[-1])
+                self.assertNotIn("found, 1.", seen[-1])
                 with self.assertRaises(openhearth.TooLongError):
                     model.generate("sea " * 200)
                 self.assertEqual(len(model.current_chat_session), 15)
+
+    def test_what_is_forgotten(self):
+        model = self.open(n_ctx=128)
+        seen = self.seen_by(model)
+
+        def fail(token_id, response):
+            raise KeyError
+
+        with model.chat_session("You are a pirate."):
+            model.generate("I am Ahab.", temp=0, max_tokens=2)
+            for options in ({}, {"streaming": True}):
+                with self.assertRaises(KeyError):
+                    list(model.generate("sea " * 62, temp=0, callback=fail, **options))
+                self.assertNotIn("Ahab", seen[-1])
+                model.generate("Who?", temp=0, max_tokens=2)  # nothing, after what failed
+                self.assertIn("Ahab", seen[-1])
+                model.current_chat_session = model.current_chat_session[:3]
+            model.generate("sea " * 65, temp=0, max_tokens=2)  # a short answer needs no more than its room
+            self.assertIn("Ahab", seen[-1])
 
     def test_own_template_is_the_model_s(self):
         model = self.open()
