@@ -207,6 +207,11 @@ export function terminated(text: string, what: string): string {
   return text;
 }
 
+export function listOf<T>(values: readonly T[], what: string): readonly T[] {
+  if (!Array.isArray(values)) throw new TypeError(`${what} are no array`);
+  return values;
+}
+
 /** JSON text as it stands, anything else written as JSON; undefined and null: none. */
 export function asJson(value: unknown, what: string): string | null {
   if (value === undefined || value === null) return null;

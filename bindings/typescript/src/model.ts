@@ -209,7 +209,7 @@ export class Model {
     const struct = fill(c.initialised("hearth_embed_options_init", c.EmbedOptions), rest);
     struct["long_text"] = choice("longText", longText, longTexts);
     const out: [c.Pointer] = [null];
-    const values = texts.map((text) => c.bytesOf(text, "a text"));
+    const values = c.listOf(texts, "texts").map((text) => c.bytesOf(text, "a text"));
     const lengths = BigUint64Array.from(values, (value) => BigInt(value.length));
     await long(signal, onProgress, struct, () => c.callAsync("hearth_embed", this.handle, values, lengths, values.length, struct, out));
     try {
@@ -224,7 +224,7 @@ export class Model {
 
   /** How likely the model finds each continuation of `context`. */
   async score(context: string, continuations: readonly string[], options: { signal?: AbortSignal } = {}): Promise<Likelihood[]> {
-    const texts = continuations.map((text) => c.terminated(text, "a continuation"));
+    const texts = c.listOf(continuations, "continuations").map((text) => c.terminated(text, "a continuation"));
     return this.scored(texts.length, options.signal, (struct, out) =>
       c.callAsync("hearth_score", this.handle, c.terminated(context, "the context"), texts, texts.length, struct, out),
     );
