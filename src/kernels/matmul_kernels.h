@@ -36,6 +36,11 @@ constexpr bool is_measured(Care care) {
   return care >= Care::rough;
 }
 
+inline constexpr std::size_t few_tokens = 8;  // most that read rows as they stand
+constexpr bool has_floats(tensor::Type type) {
+  return type == tensor::Type::f32 || type == tensor::Type::f16 || type == tensor::Type::bf16;
+}
+
 struct Activations {
   const float* x;  // token t at x + t * stride
   std::size_t stride, tokens, columns;

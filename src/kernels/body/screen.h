@@ -6,6 +6,7 @@
 #if defined(__AVX2__)
 #include "kernels/matmul/fetch.h"
 #include "kernels/matmul/unroll.h"
+#include "kernels/simd/loads.h"
 #if defined(__AVX512VNNI__)
 #include "kernels/matmul/vnni.h"
 #endif
@@ -19,10 +20,6 @@ struct FourSums {
 };
 
 #if defined(__AVX2__)
-
-inline __m256i load32(const void* from) {
-  return _mm256_loadu_si256(static_cast<const __m256i*>(from));
-}
 
 // Each vector's sum, as a lane.
 inline __m128i four_sums(const __m256i (&v)[4]) {

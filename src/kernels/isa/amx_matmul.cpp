@@ -13,17 +13,11 @@ namespace {
 
 using tensor::Type;
 
-constexpr std::size_t few_tokens = 8;
-
-bool is_float_type(Type type) {
-  return type == Type::f16 || type == Type::bf16;
-}
-
 // What is measured goes in panels however few tokens there are, if its weights are codes; else it stays in float32.
 Form form(Type type, std::size_t tokens, std::size_t columns, Care care) {
   const Form others = avx512_bf16_matmul.form(type, tokens, columns, care);
   if (type == Type::f32 || care == Care::everyone) return others;
-  if (is_float_type(type)) return tokens > few_tokens && !is_measured(care) ? Form::bf16 : others;
+  if (has_floats(type)) return tokens > few_tokens && !is_measured(care) ? Form::bf16 : others;
   if (is_measured(care)) return Form::bf16;
   if (tokens > some_tokens) return Form::bf16;
   return tokens > few_tokens || care == Care::prompt ? Form::bf16_turned : others;

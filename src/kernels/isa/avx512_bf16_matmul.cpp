@@ -10,10 +10,8 @@ namespace {
 
 using tensor::Type;
 
-constexpr std::size_t few_tokens = 8;
-
 bool by_pairs(Type type, std::size_t tokens, Care care) {
-  return (type == Type::f16 || type == Type::bf16) && tokens > few_tokens && !is_measured(care);
+  return type != Type::f32 && has_floats(type) && tokens > few_tokens && !is_measured(care);
 }
 
 Form form(Type type, std::size_t tokens, std::size_t columns, Care care) {

@@ -19,12 +19,8 @@ using I = Avx512Product;
 // With more tokens than this it pays to bring a row's 256 columns to one scale.
 constexpr std::size_t some_tokens = 48;
 
-bool is_float_type(Type type) {
-  return type == Type::f32 || type == Type::f16 || type == Type::bf16;
-}
-
 Form form(Type type, std::size_t tokens, std::size_t, Care care) {
-  if (is_float_type(type) || care == Care::everyone) return Form::f32;
+  if (has_floats(type) || care == Care::everyone) return Form::f32;
   if (care != Care::nobody) return Form::fine_tiles;
   return tokens <= few_tokens ? Form::int8 : Form::int8_tiles;
 }
@@ -46,7 +42,7 @@ void pack(Form form, const Activations& input, std::size_t begin, std::size_t en
 std::size_t scratch_bytes(Type type, std::size_t tokens, std::size_t columns) {
   std::size_t most = FloatPanels::scratch_bytes;
   const auto also = [&most](std::size_t bytes) { most = bytes > most ? bytes : most; };
-  if (is_float_type(type)) {
+  if (has_floats(type)) {
     also(few_scratch_bytes<I>);
   } else {
     also(avx512_few_matmul.scratch_bytes(type, tokens, columns));

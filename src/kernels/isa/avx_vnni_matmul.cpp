@@ -18,8 +18,7 @@ constexpr int most_tokens = 6;  // of a tile
 // AVX2's bytes, before that pays in all formats; beyond a few, a token's result should not depend on how many there
 // are).
 Form form(Type type, std::size_t tokens, std::size_t columns, Care care) {
-  if (care != Care::nobody || type == Type::f32 || type == Type::f16 || type == Type::bf16)
-    return avx2_matmul.form(type, tokens, columns, care);
+  if (care != Care::nobody || has_floats(type)) return avx2_matmul.form(type, tokens, columns, care);
   return tokens <= few_tokens ? Form::int8 : Form::int8_tiles;
 }
 

@@ -5,16 +5,10 @@
 #include "kernels/matmul/outliers.h"
 #include "kernels/matmul_kernels.h"
 #include "kernels/simd/avx2.h"
+#include "kernels/simd/loads.h"
 
 namespace hearth::kernels {
 namespace {
-
-inline __m128i load16(const void* p) {
-  return _mm_loadu_si128(static_cast<const __m128i*>(p));
-}
-inline __m256i load32(const void* p) {
-  return _mm256_loadu_si256(static_cast<const __m256i*>(p));
-}
 
 struct Avx2Product : Avx2 {
   using Bytes = __m256i;

@@ -135,8 +135,7 @@ struct WordQuads {
   WordQuads(const std::byte* packed, std::size_t columns) : base(const_cast<std::byte*>(packed)) {
     const std::size_t padded = round_up(columns, group_columns);
     scales_at = padded * sizeof(std::int16_t[4]);
-    record = round_up(scales_at + padded / group_columns * sizeof(float[4]), 64);
-    if (record % 128 == 0) record += 64;  // fours should not meet in the same sets of a cache
+    record = record_of(scales_at + padded / group_columns * sizeof(float[4]));
   }
   std::int16_t (*values(std::size_t token) const)[4][2] {  // [columns / 2][token][column]
     return reinterpret_cast<std::int16_t(*)[4][2]>(base + token / 4 * record);

@@ -48,8 +48,7 @@ struct TileRows {
     counts16_at = products_at + 2 * starts_after;
     products16_at = counts16_at + 4 * starts_after;
     lists_at = round_up(products16_at + 4 * starts_after, alignof(List));
-    record = round_up(fine ? lists_at + round_up(columns, chunk) / chunk * sizeof(List) : counts16_at, 64);
-    if (record % 128 == 0) record += 64;  // rows should not meet in the same sets of a cache
+    record = record_of(fine ? lists_at + round_up(columns, chunk) / chunk * sizeof(List) : counts16_at);
   }
   List& list(std::size_t token, std::size_t column) const {
     return reinterpret_cast<List*>(base + token * record + lists_at)[column / chunk];

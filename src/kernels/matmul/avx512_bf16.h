@@ -11,9 +11,7 @@ struct Bf16Rows {
   std::byte* base;
   std::size_t record;
   Bf16Rows(const std::byte* packed, std::size_t columns)
-      : base(const_cast<std::byte*>(packed)), record(round_up(columns, 32) * 2) {
-    if (record % 128 == 0) record += 64;  // rows should not meet in the same sets of a cache
-  }
+      : base(const_cast<std::byte*>(packed)), record(record_of(columns * 2)) {}
   std::byte* row(std::size_t token) const { return base + token * record; }
 };
 

@@ -5,17 +5,12 @@
 
 #include "kernels/matmul/block_scales.h"
 #include "kernels/simd/avx512.h"
+#include "kernels/simd/loads.h"
 #include "tensor/formats/formats.h"
 
 namespace hearth::kernels {
 namespace {
 
-inline __m128i load16(const void* p) {
-  return _mm_loadu_si128(static_cast<const __m128i*>(p));
-}
-inline __m256i load32(const void* p) {
-  return _mm256_loadu_si256(static_cast<const __m256i*>(p));
-}
 inline __m512i load64(const void* p) {
   return _mm512_loadu_si512(p);
 }

@@ -20,10 +20,9 @@ struct ByteRows {
   std::size_t parts_at, record;
 
   ByteRows(const std::byte* packed, std::size_t columns)
-      : base(const_cast<std::byte*>(packed)), parts_at(round_up(columns, part)) {
-    record = round_up(parts_at + parts_at / part * sizeof(Part), 64);
-    if (record % 128 == 0) record += 64;  // rows should not meet in the same sets of a cache
-  }
+      : base(const_cast<std::byte*>(packed)),
+        parts_at(round_up(columns, part)),
+        record(record_of(parts_at + parts_at / part * sizeof(Part))) {}
   std::int8_t* values(std::size_t token) const { return reinterpret_cast<std::int8_t*>(base + token * record); }
   Part* parts(std::size_t token) const { return reinterpret_cast<Part*>(base + token * record + parts_at); }
 };

@@ -6,13 +6,13 @@
 #include "kernels/matmul/int8_rows.h"
 #include "kernels/matmul/output.h"
 #include "kernels/matmul/unroll.h"
+#include "kernels/matmul_kernels.h"
 
 namespace hearth::kernels {
 namespace {
 
-constexpr std::size_t few_tokens = 8;  // most that `few` takes
-constexpr int few_tile = 4;            // most that share the unpacking of a weight
-constexpr std::size_t few_rows = 16;   // whose sums are added up together
+constexpr int few_tile = 4;           // most that share the unpacking of a weight
+constexpr std::size_t few_rows = 16;  // whose sums are added up together
 
 // Sums that a vector's lanes still hold, of 16 rows and few_tokens tokens.
 template <class I>

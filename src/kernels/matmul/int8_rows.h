@@ -14,6 +14,11 @@ constexpr std::size_t round_up(std::size_t count, std::size_t to) {
   return (count + to - 1) / to * to;
 }
 
+// Of a token: whole lines, an odd number of them, so that tokens do not meet in the same sets of a cache.
+constexpr std::size_t record_of(std::size_t bytes) {
+  return (round_up(bytes, 64) / 64 | 1) * 64;
+}
+
 // value = scale * code. What a product would read past the last column is zero.
 struct Int8Rows {
   std::byte* base;
@@ -25,8 +30,7 @@ struct Int8Rows {
     words_at = scales_at + groups * sizeof(float);
     sums32_at = words_at + groups * 2 * sizeof(std::int16_t);
     sums16_at = sums32_at + groups * sizeof(float);
-    record = sums16_at + round_up(columns / 16, 16) * sizeof(float);
-    if (record % 128 == 0) record += 64;  // rows should not meet in the same sets of a cache
+    record = record_of(sums16_at + round_up(columns / 16, 16) * sizeof(float));
   }
   std::int8_t* values(std::size_t token) const { return reinterpret_cast<std::int8_t*>(base + token * record); }
   float* scales(std::size_t token) const { return reinterpret_cast<float*>(base + token * record + scales_at); }
