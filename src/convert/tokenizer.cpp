@@ -128,9 +128,14 @@ class Assembler {
     }
   }
 
-  // Without them a chat would be plain text, and go on past its answers.
+  // Without tokens past the model's end a chat would be plain text, and go on past its answers; without those before
+  // each text it is as it should be where its template writes them.
   void check_left_out(const gguf::Metadata& metadata) const {
     const std::string chat = metadata.string("tokenizer.chat_template", "");
+    if (chat.find(vocabulary_.prefix) == chat.npos)
+      throw Error(Code::unsupported,
+                  fmt::format("the tokenizer puts {} before a text and the chat template does not", vocabulary_.prefix),
+                  folder_.string(), "a GGUF file has one such token");
     std::vector<std::string> needed = role_texts("bos");
     for (std::string& text : role_texts("eos")) needed.push_back(std::move(text));
     for (const std::string& text : left_out_)

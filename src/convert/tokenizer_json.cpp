@@ -318,8 +318,9 @@ class Parser {
       else
         specials[i] = item.object("SpecialToken").string("id", "");
     }
-    if (text_at == single->size() || text_at > 1 || single->size() - text_at > 2)
-      refuse("a TemplateProcessing that puts more than one token before or after a text");
+    if (text_at == single->size() || single->size() - text_at > 2)
+      refuse("a TemplateProcessing that puts more than one token after a text");
+    for (std::size_t i = 0; text_at > 1 && i < text_at; ++i) vocabulary_.prefix += specials[i];
     vocabulary_.add_bos = text_at == 1;
     vocabulary_.add_eos = text_at + 1 < single->size();
     if (text_at == 1) set_edge("bos", specials[0]);

@@ -25,6 +25,7 @@ struct Vocabulary {
   std::vector<std::string> merges;  // "left right"
   std::string charsmap;             // SentencePiece's compiled normalisation
   std::optional<bool> add_bos = {}, add_eos = {};
+  std::string prefix = {};  // several tokens before each text, for which GGUF has no word
   std::optional<bool> add_space_prefix = {}, remove_extra_whitespaces = {}, lowercase = {}, strip_accents = {};
   std::map<std::string, std::string, std::less<>> roles = {};  // "bos" -> "<s>", as the tokenizer itself says
 

@@ -390,6 +390,19 @@ TEST(Tokenizer, PutsTheTokenOfItsTemplateAfterAText) {
   EXPECT_FALSE(folder.import(4).has("tokenizer.ggml.eom_token_id"));
 }
 
+// As GLM-4: what stands before every text is left to the chat template, which must write it.
+TEST(Tokenizer, LeavesSeveralTokensBeforeATextToTheChatTemplate) {
+  const Folder folder;
+  json tokenizer = tiny_bytes();
+  const auto special = [](const char* id) { return json{{"SpecialToken", {{"id", id}}}}; };
+  tokenizer["post_processor"] = {{"type", "TemplateProcessing"},
+                                 {"single", {special("a"), special("<|end|>"), {{"Sequence", {{"id", "A"}}}}}}};
+  folder.save_json("tokenizer.json", tokenizer);
+  EXPECT_THROW(folder.import(4), Error);
+  folder.save_json("tokenizer_config.json", {{"chat_template", "a<|end|>{{ messages[0].content }}"}});
+  EXPECT_EQ(text::Tokenizer::load(folder.import(4))->encode("b"), std::vector<Token>{1});
+}
+
 TEST(Tokenizer, LeavesOutWhatIsAddedPastTheModelsEnd) {
   const Folder folder;
   folder.save_json("tokenizer.json", tiny_bytes());
