@@ -52,7 +52,7 @@ struct Evaluate {
 
   void operator()() {
     for (const std::string& file : {items, out})
-      if (!file.empty()) AtomicFile{file};  // what cannot be written is said before hours of work
+      if (!file.empty()) check_writable(file);
     const auto tasks = library();
     options.data = data;
     if (!items.empty() || !out.empty()) options.journal = (items.empty() ? out : items) + ".part";

@@ -23,10 +23,7 @@ struct ImportanceCommand {
 
   void operator()() {
     const auto path = hub::find_model(model);
-    std::error_code ignored;
-    if (std::filesystem::equivalent(path, out, ignored))
-      throw Error(Code::usage, "that is the model itself", "--out " + out, "give another name");
-    AtomicFile{out};  // what cannot be written is said before the work
+    check_writable(out, path);
     const compress::Calibration calibration(path, file);
     ThreadPool pool(threads);
     const Interrupt interrupt;

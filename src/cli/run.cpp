@@ -22,7 +22,7 @@ struct Run {
   bool has_prompt = false, raw = false, json = false, verbose = false;
 
   void operator()() {
-    if (!cache_file.empty()) AtomicFile{cache_file};  // what cannot be written is said before the answer
+    if (!cache_file.empty()) check_writable(cache_file);
     if (!has_prompt) prompt = read_text("-");
     if (!is_utf8(prompt)) throw Error(Code::bad_input, "the prompt is not valid UTF-8");
     const auto engine = model.open();

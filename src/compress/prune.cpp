@@ -101,10 +101,7 @@ PruneReport prune(const std::filesystem::path& in, const std::filesystem::path& 
   const auto start = std::chrono::steady_clock::now();
   if (!(options.amount > 0 && options.amount < 1))
     throw Error(Code::usage, fmt::format("an amount of {} is no share between 0 and 1", options.amount), "--amount");
-  std::error_code ignored;
-  if (std::filesystem::equivalent(in, out, ignored))
-    throw Error(Code::usage, "a model cannot be pruned onto itself", out.string(), "give another name");
-  AtomicFile{out};  // what cannot be written is said before the work
+  check_writable(out, in);
   const Calibration calibration(in, options.calibration);
   const gguf::File& file = calibration.model().file();
   ThreadPool pool(options.threads);

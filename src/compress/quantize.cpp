@@ -312,10 +312,7 @@ Method find_method(std::string_view wanted) {
 QuantizeReport quantize(const std::filesystem::path& in, const std::filesystem::path& out,
                         const QuantizeOptions& options, const Progress& progress) {
   find_mixture(options.type);
-  std::error_code ignored;
-  if (std::filesystem::equivalent(in, out, ignored))
-    throw Error(Code::usage, "a model cannot be compressed onto itself", out.string(), "give another name");
-  AtomicFile{out};  // what cannot be written is said before the work
+  check_writable(out, in);
   if (options.method == Method::selection) return quantize_selected(in, out, options, progress);
   return Compressor(in, out, options, progress).run(out);
 }

@@ -87,7 +87,7 @@ std::uint64_t write_file(const std::filesystem::path& out, const gguf::Metadata&
     total += gguf::bytes(tensor.plan);
   }
   ThreadPool pool(options.threads);
-  const std::filesystem::path target = AtomicFile(out).target();  // what cannot be written is said before the work
+  const std::filesystem::path target = AtomicFile(out).target();  // throws before the work what it would after it
   ScratchFile file(target.string() + ".unfinished");
   std::size_t next = 0;
   gguf::write(file.path(), metadata, plans, [&](const gguf::TensorPlan&, const gguf::Sink& sink) {
