@@ -56,7 +56,9 @@ TEST(Model, ShortPromptsAreComputedWithCare) {
                                   260, 3575, 282, 4649, 47,    2,    198,  1,    520,   9531, 198};
   const auto logits = [&](const model::ForwardOptions& options) {
     const auto cache = runner.model->new_cache(64);
-    return runner.feed(cache.get(), tokens, model::Segment::Want::last, options);
+    auto rows = runner.feed(cache.get(), tokens, model::Segment::Want::all, options);
+    rows.erase(rows.begin(), rows.begin() + std::ptrdiff_t(12 * runner.width()));
+    return rows;
   };
   kernels::use("generic");
   const std::vector<float> exact = logits({});
@@ -64,9 +66,9 @@ TEST(Model, ShortPromptsAreComputedWithCare) {
     const std::string_view level = kernels::active().name;
     if (level == "generic") return;
     const double error = tests::normalised_error(logits({}), exact);
-    EXPECT_LT(error, 5e-4);
+    EXPECT_LT(error, 1e-3);
     if (level == "amx") return;  // no other tiles without care
-    EXPECT_GT(tests::normalised_error(logits({.care = ops::Care::nobody}), exact), 2 * error)
+    EXPECT_GT(tests::normalised_error(logits({.care = ops::Care::nobody}), exact), 3 * error)
         << "then care is for nothing";
   });
 }
