@@ -51,6 +51,12 @@ struct Scales {
   __m256 scale[n], minimum[n];
 };
 
+template <std::size_t n>
+Scales<n> times(Scales<n> all, float by) {
+  for (__m256& scale : all.scale) scale = _mm256_mul_ps(scale, _mm256_set1_ps(by));
+  return all;
+}
+
 // The same of any number of blocks, one after the other.
 template <class F>
 void expand(const typename F::Block* blocks, std::size_t count, float* scales, float* minimums) {
@@ -414,11 +420,7 @@ struct SixBits {
   static constexpr float step = LooksUp<F> ? iq4_six_bits_step : 512.0f / 127;
   static constexpr bool minimum = false, is_signed = false;
   static float scale(const Block& block) { return step * F::scale(block); }
-  static auto scales(const Block* blocks) {
-    auto all = F::scales(blocks);
-    for (__m256& scale : all.scale) scale = _mm256_mul_ps(scale, _mm256_set1_ps(step));
-    return all;
-  }
+  static auto scales(const Block* blocks) { return times(F::scales(blocks), step); }
   static __m256i codes(const std::byte* row, std::size_t at) {
     if constexpr (LooksUp<F>) return iq4_six_bits.look_up(F::indices(row, at));
     const __m256i low = _mm256_set1_epi16(255), inverse = _mm256_set1_epi16(127);  // of `step`, in 1/512
@@ -437,11 +439,7 @@ struct Eightfold {
   static constexpr std::size_t group = F::group;
   static constexpr int offset = F::offset * 8, most = F::most * 8;
   static constexpr bool minimum = false, is_signed = false;
-  static auto scales(const Block* blocks) {
-    auto all = F::scales(blocks);
-    for (__m256& scale : all.scale) scale = _mm256_mul_ps(scale, _mm256_set1_ps(0.125f));
-    return all;
-  }
+  static auto scales(const Block* blocks) { return times(F::scales(blocks), 0.125f); }
   static __m256i codes(const std::byte* row, std::size_t at) { return _mm256_slli_epi16(F::codes(row, at), 3); }
 };
 
