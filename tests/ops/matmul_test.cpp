@@ -335,19 +335,28 @@ TEST(Matmul, OutliersCostTheOthersNothing) {
       SCOPED_TRACE(std::string(info.name));
       const Weights weights(info.type, rows, columns, random);
       const std::vector<double> expected = reference(weights, x, tokens), others = reference(weights, rest, tokens);
-      const auto products = [&](std::size_t first, std::size_t count) {
+      const auto products = [&](std::size_t first, std::size_t count, ops::Care care = ops::Care::outliers) {
         std::vector<float> y(count * rows);
         const ops::Product product{.weight = weights.matrix, .output = {y.data(), count, rows}};
-        ops::matmul(pool, {x.data() + first * columns, count, columns}, {&product, 1}, ops::Care::outliers);
+        ops::matmul(pool, {x.data() + first * columns, count, columns}, {&product, 1}, care);
         return y;
       };
+      const auto error_of = [&](const std::vector<float>& y) {  // beside the power of what the others give
+        double error = 0, power = 0;
+        for (std::size_t i = 0; i < y.size(); ++i) {
+          error += (double(y[i]) - expected[i]) * (double(y[i]) - expected[i]);
+          power += others[i] * others[i];
+        }
+        return error / power;
+      };
       const std::vector<float> all = products(0, tokens);
-      double error = 0, power = 0;
-      for (std::size_t i = 0; i < all.size(); ++i) {
-        error += (double(all[i]) - expected[i]) * (double(all[i]) - expected[i]);
-        power += others[i] * others[i];
-      }
-      EXPECT_LE(error, 2e-4 * power);
+      EXPECT_LE(error_of(all), 2e-4);
+      // Prompts and sequences set fewer aside where a scale is for 64 columns; otherwise these have up to 3e-3.
+      const std::string_view level = kernels::active().name;
+      for (const std::size_t count : {std::size_t{20}, tokens})
+        if (level.starts_with("avx512") || level == "avx_vnni") {
+          EXPECT_LE(error_of(products(0, count, ops::Care::nobody)), 1e-3) << count;
+        }
       // Whoever stands beside a token changes nothing.
       if (info.block_weights == 1) return;  // F32 and halves: no rounding that depends on them
       for (const std::size_t count : {1, 6, 13})

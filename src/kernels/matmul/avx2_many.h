@@ -310,13 +310,12 @@ struct ByteTile {
   }
 };
 
-// Brings a format's groups to one scale for each row and 256 columns: words of up to `Most` in magnitude, of which
-// `cut` bits will be cut off.
-template <int Most, std::size_t chunk, int cut = 0>
+// Brings a format's groups to one scale for each row and `together` columns: words of up to `Most` in magnitude, of
+// which `cut` bits will be cut off.
+template <int Most, std::size_t chunk, std::size_t together, int cut = 0>
 struct OneScale {
   static constexpr float most = Most;
-  static constexpr std::size_t groups = chunk / group_columns;
-  alignas(64) float scales[groups][panels][panel_rows];
+  alignas(64) float scales[chunk / together][panels][panel_rows];
   alignas(64) float group_scales[chunk / 16 + 8], group_minimums[chunk / 16 + 8];
   alignas(64) std::int16_t factors[panel_rows][chunk / 16], constants[panel_rows][chunk / 16];
 
@@ -329,38 +328,52 @@ struct OneScale {
                                : F::most > 3  ? 11
                                               : 12;
 
-  // Brings groups to one scale, which is returned: word = (code << shift) * factor / 32768 + constant. A code's range
-  // decides, not the codes that occur.
+  // Eight groups of a row, or fewer.
   template <class F>
-  static float rescale(const float* from_scales, const float* from_minimums, std::size_t count,
-                       std::int16_t* to_factors, std::int16_t* to_constants) {
-    constexpr float farthest = F::is_signed ? F::most : F::offset;
-    const auto lowest = [&](std::size_t i, std::size_t part) {
-      if constexpr (F::minimum) return Avx2::load_part(from_minimums + i, part);
-      return _mm256_mul_ps(Avx2::load_part(from_scales + i, part), _mm256_set1_ps(-farthest));
-    };
-    __m256 largest = _mm256_setzero_ps();
-    for (std::size_t i = 0; i < count; i += 8) {
-      const std::size_t part = count - i < 8 ? count - i : 8;
-      const __m256 low = lowest(i, part);
-      const __m256 high = Avx2::fma(Avx2::load_part(from_scales + i, part), _mm256_set1_ps(F::most), low);
-      largest = Avx2::max(largest, Avx2::max(Avx2::abs(low), Avx2::abs(high)));
+  struct Eight {
+    __m256 scale, low,
+        magnitude;  // the lowest value, and the greatest magnitude: a code's range decides, not the codes
+
+    Eight(const float* scales, const float* minimums, std::size_t count) : scale(Avx2::load_part(scales, count)) {
+      constexpr float farthest = F::is_signed ? F::most : F::offset;
+      low = F::minimum ? Avx2::load_part(minimums, count) : _mm256_mul_ps(scale, _mm256_set1_ps(-farthest));
+      magnitude = Avx2::max(Avx2::abs(low), Avx2::abs(Avx2::fma(scale, _mm256_set1_ps(F::most), low)));
     }
-    const float magnitude = Avx2::maximum(largest);
-    const bool zero = !(magnitude > 1e-30f);
-    const float inverse = zero ? 0 : most / magnitude;
-    const auto store = [](__m256 values, std::int16_t* to) {
-      const __m256i rounded = _mm256_cvtps_epi32(values);
-      const __m128i packed = _mm_packs_epi32(_mm256_castsi256_si128(rounded), _mm256_extracti128_si256(rounded, 1));
-      _mm_storeu_si128(reinterpret_cast<__m128i*>(to), packed);
-    };
-    for (std::size_t i = 0; i < count; i += 8) {
-      const std::size_t part = count - i < 8 ? count - i : 8;
-      const __m256 factor = _mm256_set1_ps(inverse * static_cast<float>(32768 >> shift<F>));
-      store(_mm256_mul_ps(Avx2::load_part(from_scales + i, part), factor), to_factors + i);
-      if constexpr (!F::is_signed) store(_mm256_mul_ps(lowest(i, part), _mm256_set1_ps(inverse)), to_constants + i);
+
+    // word = (code << shift) * factor / 32768 + constant = value * inverse
+    void put(__m256 inverse, std::int16_t* factors, std::int16_t* constants) const {
+      const auto store = [](__m256 values, std::int16_t* to) {
+        const __m256i rounded = _mm256_cvtps_epi32(values);
+        const __m128i packed = _mm_packs_epi32(_mm256_castsi256_si128(rounded), _mm256_extracti128_si256(rounded, 1));
+        _mm_storeu_si128(reinterpret_cast<__m128i*>(to), packed);
+      };
+      constexpr float per_code = 32768 >> shift<F>;
+      store(_mm256_mul_ps(_mm256_mul_ps(scale, _mm256_set1_ps(per_code)), inverse), factors);
+      if constexpr (!F::is_signed) store(_mm256_mul_ps(low, inverse), constants);
     }
-    return zero ? 0 : magnitude / most;
+  };
+
+  // Where a vector of eight groups has whole scales, or a scale has one or two such vectors.
+  template <class F>
+  void rescale(std::size_t groups, std::size_t panel, std::size_t row) {
+    constexpr std::size_t lanes = together / F::group, step = lanes < 8 ? 8 : lanes;
+    const auto eight = [&](std::size_t i) {
+      return Eight<F>(group_scales + i, group_minimums + i, i >= groups ? 0 : groups - i < 8 ? groups - i : 8);
+    };
+    for (std::size_t first = 0; first < groups; first += step) {
+      __m256 largest = eight(first).magnitude;
+      for (std::size_t i = 8; i < step; i += 8) largest = Avx2::max(largest, eight(first + i).magnitude);
+      largest = Avx2::max(largest, _mm256_permute_ps(largest, 0xb1));
+      if constexpr (lanes > 2) largest = Avx2::max(largest, _mm256_permute_ps(largest, 0x4e));
+      if constexpr (lanes > 4) largest = Avx2::max(largest, _mm256_permute2f128_ps(largest, largest, 1));
+      const __m256 some = _mm256_cmp_ps(largest, _mm256_set1_ps(1e-30f), _CMP_GT_OQ);
+      const __m256 inverse = _mm256_and_ps(_mm256_div_ps(_mm256_set1_ps(most), largest), some);
+      for (std::size_t i = first; i < first + step; i += 8) eight(i).put(inverse, factors[row] + i, constants[row] + i);
+      alignas(32) float found[8];
+      _mm256_store_ps(found, _mm256_and_ps(_mm256_mul_ps(largest, _mm256_set1_ps((1 << cut) / most)), some));
+      for (std::size_t i = 0; i < step && first + i < groups; i += lanes)
+        scales[(first + i) / lanes][panel][row] = found[i];
+    }
   }
 
   template <class F>
@@ -375,15 +388,9 @@ struct OneScale {
   // The factors, constants and scales of a panel's row `i`.
   template <class F>
   void rescale_row(const Source& from, std::size_t panel, std::size_t i) {
-    constexpr std::size_t a_group = group_columns / F::group;
     expand<F>(reinterpret_cast<const typename F::Block*>(from.at(panel * panel_rows + i)),
               from.columns / F::Block::weights, group_scales, group_minimums);
-    for (std::size_t group = 0; group * group_columns < from.columns; ++group) {
-      const std::size_t first = group * a_group, left = from.columns / F::group - first;
-      scales[group][panel][i] =
-          (1 << cut) * rescale<F>(group_scales + first, group_minimums + first, left < a_group ? left : a_group,
-                                  factors[i] + first, constants[i] + first);
-    }
+    rescale<F>(from.columns / F::group, panel, i);
   }
 
   // 32 columns of that row, 16 and 16.
@@ -397,7 +404,7 @@ struct OneScale {
 
 // Words [columns / 2][2 panels][8 rows][2 columns], scales [256 columns][2 panels][8 rows].
 constexpr std::size_t word_chunk = 2048;
-struct WordPanels : OneScale<4096, word_chunk> {
+struct WordPanels : OneScale<4096, word_chunk, group_columns> {
   static constexpr std::size_t chunk = word_chunk;
   alignas(64) std::int16_t words[chunk / 2][panels][panel_rows * 2];
 

@@ -252,7 +252,7 @@ void pack_byte_quad(const Activations& input, const Quads& quads, std::size_t to
 inline void pack_fine_quad(const Activations& input, const FineQuads& quads, std::size_t token, std::size_t end) {
   const FourRows rows(input, token, end);
   alignas(16) float limits[4];
-  for (std::size_t t = 0; t < 4; ++t) limits[t] = far_above(rows.x[t], input.columns);
+  for (std::size_t t = 0; t < 4; ++t) limits[t] = far_for_measured * root_mean_square(rows.x[t], input.columns);
   std::size_t room[4];
   for (std::size_t column = 0; column < input.columns; column += 32) {
     FineQuads::List& list = quads.list(token, column);

@@ -22,17 +22,11 @@ struct Avx512Product : Avx512 {
 };
 
 // Activations for products with many tokens: each token a record of codes, value = scale * code, with a scale for each
-// 64 columns. Past the last column codes are zero. int8_tiles: codes are bytes. fine_tiles: without outliers, and with
-// sums of 16 columns too.
+// 64 columns, and outliers aside. Past the last column codes are zero. fine_tiles: with more outliers, and sums of 16
+// columns too.
 struct TileRows {
-  static constexpr std::size_t chunk = 2048, most_far = chunk / far_share;  // columns that have a list
-  struct List {
-    std::size_t count;
-    struct Far {
-      std::uint32_t column;  // from the chunk's first
-      float value;
-    } far[most_far];
-  };
+  static constexpr std::size_t chunk = 2048;  // columns that have a list
+  using List = Outliers<chunk>;
   std::byte* base;
   bool fine;
   // floats, of 64 columns each; what a product with weights that are 128 too large starts from, -128 * the sum of
@@ -47,32 +41,39 @@ struct TileRows {
     products_at = counts_at + 2 * starts_after;
     counts16_at = products_at + 2 * starts_after;
     products16_at = counts16_at + 4 * starts_after;
-    lists_at = round_up(products16_at + 4 * starts_after, alignof(List));
-    record = record_of(fine ? lists_at + round_up(columns, chunk) / chunk * sizeof(List) : counts16_at);
+    lists_at = round_up(fine ? products16_at + 4 * starts_after : counts16_at, alignof(List));
+    record = record_of(lists_at + round_up(columns, chunk) / chunk * sizeof(List));
   }
   List& list(std::size_t token, std::size_t column) const {
     return reinterpret_cast<List*>(base + token * record + lists_at)[column / chunk];
   }
 };
 
-// 64 columns, or the last 32, to codes. `x`: the first of them.
-inline void pack_part(const float* x, std::size_t first, std::size_t columns, const TileRows& rows, std::size_t token) {
-  const std::size_t count = columns - first < 64 ? 2 : 4;
-  __m512 v[4];
-  __m512i largest = _mm512_setzero_si512();  // magnitudes are ordered as integers are, NaN above all
-  for (std::size_t i = 0; i < 4; ++i) {
-    v[i] = i < count ? _mm512_loadu_ps(x + i * 16) : _mm512_setzero_ps();
-    largest = _mm512_max_epi32(largest, _mm512_castps_si512(_mm512_abs_ps(v[i])));
+// Up to 64 columns, and their largest magnitude.
+struct Part {
+  __m512 values[4];
+  float most;
+
+  Part(const float* x, std::size_t columns) {
+    __m512i largest = _mm512_setzero_si512();  // magnitudes are ordered as integers are, NaN above all
+    for (std::size_t i = 0; i < 4; ++i) {
+      values[i] = i * 16 < columns ? _mm512_loadu_ps(x + i * 16) : _mm512_setzero_ps();
+      largest = _mm512_max_epi32(largest, _mm512_castps_si512(_mm512_abs_ps(values[i])));
+    }
+    most = _mm_cvtss_f32(_mm_castsi128_ps(_mm_cvtsi32_si128(_mm512_reduce_max_epi32(largest))));
   }
-  const float most = _mm_cvtss_f32(_mm_castsi128_ps(_mm_cvtsi32_si128(_mm512_reduce_max_epi32(largest))));
-  const bool zero = most <= 1e-30f;
-  const __m512 inverse = _mm512_set1_ps(zero ? 0 : 127 / most);
-  const float scale = zero ? 0 : most / 127;
+};
+
+// `first`: the first column's place.
+inline void pack_part(const Part& part, std::size_t first, const TileRows& rows, std::size_t token) {
+  const bool zero = part.most <= 1e-30f;
+  const __m512 inverse = _mm512_set1_ps(zero ? 0 : 127 / part.most);
+  const float scale = zero ? 0 : part.most / 127;
   std::byte* const to = rows.base + token * rows.record;
   const auto put = [to](std::size_t at, auto value) { __builtin_memcpy(to + at, &value, sizeof value); };
   unsigned sums[4];  // infinity's wrap
   for (std::size_t i = 0; i < 4; ++i) {
-    const __m512i codes = _mm512_cvtps_epi32(_mm512_mul_ps(v[i], inverse));
+    const __m512i codes = _mm512_cvtps_epi32(_mm512_mul_ps(part.values[i], inverse));
     _mm_storeu_si128(reinterpret_cast<__m128i*>(to + first + i * 16), _mm512_cvtsepi32_epi8(codes));
     sums[i] = static_cast<unsigned>(_mm512_reduce_add_epi32(codes));
     if (!rows.fine) continue;
@@ -90,24 +91,18 @@ inline void pack_part(const float* x, std::size_t first, std::size_t columns, co
 }
 
 inline void pack_row(const float* x, std::size_t columns, const TileRows& rows, std::size_t token) {
-  const float limit = rows.fine ? far_above(x, columns) : 0;
+  const float limit = (rows.fine ? far_for_measured : far_for_all) * root_mean_square(x, columns);
   for (std::size_t first = 0; first < columns; first += 64) {
-    if (!rows.fine) {
-      pack_part(x + first, first, columns, rows, token);
-      continue;
-    }
     TileRows::List& list = rows.list(token, first);
     if (first % TileRows::chunk == 0) list.count = 0;
-    alignas(64) float rest[64];
     const std::size_t count = columns - first < 64 ? 32 : 64;
-    __builtin_memcpy(rest, x + first, count * sizeof(float));
-    for (std::size_t i = 0; i < count; i += 32) {
-      std::size_t room = TileRows::most_far - list.count;
-      set_aside(rest + i, larger(rest + i, limit), room, [&](std::size_t at, float value) {
-        list.far[list.count++] = {static_cast<std::uint32_t>(first % TileRows::chunk + i + at), value};
-      });
+    Part part(x + first, count);
+    if (part.most > limit) {
+      alignas(64) float rest[64];
+      list.take(x + first, count, first % TileRows::chunk, limit, rest);
+      part = Part(rest, count);
     }
-    pack_part(rest, first, columns, rows, token);
+    pack_part(part, first, rows, token);
   }
 }
 

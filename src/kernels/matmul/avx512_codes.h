@@ -83,8 +83,7 @@ struct CodePanels {
         });
       });
     unroll<T>(HEARTH_UNROLL(t) { unroll<P>(HEARTH_UNROLL(p) { out[t][p] = sums[t][p]; }); });
-    if constexpr (form == Form::fine_tiles)
-      for (std::size_t t = 0; t < T; ++t) add_outliers<P>(in.list(token + t, area.first), panel, out[t]);
+    for (std::size_t t = 0; t < T; ++t) add_far<P>(in.list(token + t, area.first), panel, out[t]);
   }
 
   // Adds the products of a group's codes with T tokens' bytes.
@@ -101,23 +100,14 @@ struct CodePanels {
     }
   }
 
-  // Adds a token's outliers, times their columns of weights.
   template <int P>
-  [[gnu::noinline]] void add_outliers(const TileRows::List& list, std::size_t panel, __m512 (&sums)[P]) const {
-    for (const auto* far = list.far; far != list.far + list.count; ++far) {
-      const std::size_t at = far->column / group, step = far->column / 4;
-      const __m128i shift = _mm_cvtsi32_si128(static_cast<int>(far->column % 4 * 8));
-      const __m512 value = _mm512_set1_ps(far->value);
-      unroll<P>(HEARTH_UNROLL(p) {
-        const __m512i codes = _mm512_srl_epi32(_mm512_load_si512(memory.codes[panel + p] + step * 64), shift);
-        const __m512i code =
-            _mm512_sub_epi32(_mm512_and_si512(codes, _mm512_set1_epi32(0xff)), _mm512_set1_epi32(offset));
-        const __m512 least = minimum ? _mm512_load_ps(memory.minimums[panel + p][at]) : _mm512_setzero_ps();
-        const __m512 weight =
-            _mm512_fmadd_ps(_mm512_cvtepi32_ps(code), _mm512_load_ps(memory.scales[panel + p][at]), least);
-        sums[p] = _mm512_fmadd_ps(weight, value, sums[p]);
-      });
-    }
+  [[gnu::noinline]] void add_far(const TileRows::List& list, std::size_t panel, __m512 (&sums)[P]) const {
+    add_outliers<P>(list, sums, [&](int p, std::size_t column) {
+      const std::size_t at = column / group;
+      const __m512i code = _mm512_sub_epi32(codes_of(memory.codes[panel + p], column), _mm512_set1_epi32(offset));
+      const __m512 least = minimum ? _mm512_load_ps(memory.minimums[panel + p][at]) : _mm512_setzero_ps();
+      return _mm512_fmadd_ps(_mm512_cvtepi32_ps(code), _mm512_load_ps(memory.scales[panel + p][at]), least);
+    });
   }
 };
 

@@ -15,17 +15,22 @@ struct Rescale {
   std::uint16_t factor[16], constant[16];
 };
 
-// For the groups of one row's 256 columns. A code's range decides its group's magnitude, not the codes that occur.
+// For the groups of one row's 256 columns, whose scales for 64 each are returned. A code's range decides its group's
+// magnitude, not the codes that occur.
 template <class F>
-float find_rescale(const float* scales, const float* minimums, std::size_t count, Rescale& out) {
+__m128 find_rescale(const float* scales, const float* minimums, std::size_t count, Rescale& out) {
   const __mmask16 part = Avx512::first(count);
   const __m512 scale = _mm512_maskz_loadu_ps(part, scales);
   __m512 low = _mm512_mul_ps(scale, _mm512_set1_ps(-static_cast<float>(F::offset)));
   if constexpr (F::minimum) low = _mm512_maskz_loadu_ps(part, minimums);
   const __m512 high = _mm512_fmadd_ps(scale, _mm512_set1_ps(static_cast<float>(F::most)), low);
-  const float most = _mm512_reduce_max_ps(_mm512_max_ps(_mm512_abs_ps(low), _mm512_abs_ps(high)));
-  const bool zero = !(most > 1e-30f);
-  const __m512 inverse = _mm512_set1_ps(zero ? 0 : 127 / most);
+  __m512 most = _mm512_max_ps(_mm512_abs_ps(low), _mm512_abs_ps(high));
+  most = _mm512_max_ps(most, _mm512_permute_ps(most, 0xb1));
+  if constexpr (F::group == 16) most = _mm512_max_ps(most, _mm512_permute_ps(most, 0x4e));
+  const __mmask16 some = _mm512_cmp_ps_mask(most, _mm512_set1_ps(1e-30f), _CMP_GT_OQ);
+  const __m512 near = _mm512_maskz_rcp14_ps(some, most);
+  const __m512 inverse =
+      _mm512_mul_ps(_mm512_set1_ps(127), _mm512_mul_ps(near, _mm512_fnmadd_ps(most, near, _mm512_set1_ps(2))));
   constexpr bool bytes = F::most > 63;
   // Bytes are multiplied as signed numbers, by a factor in 1/32768 that is at most 1.
   const __m512 factor = _mm512_min_ps(_mm512_mul_ps(_mm512_mul_ps(scale, inverse), _mm512_set1_ps(bytes ? 32768 : 256)),
@@ -37,7 +42,10 @@ float find_rescale(const float* scales, const float* minimums, std::size_t count
       bytes ? zero_byte : _mm512_fmadd_ps(_mm512_mul_ps(low, inverse), _mm512_set1_ps(256), zero_byte);
   _mm256_storeu_si256(reinterpret_cast<__m256i*>(out.factor), _mm512_cvtepi32_epi16(_mm512_cvtps_epi32(factor)));
   _mm256_storeu_si256(reinterpret_cast<__m256i*>(out.constant), _mm512_cvtepi32_epi16(_mm512_cvtps_epi32(constant)));
-  return zero ? 0 : most / 127;
+  const __m512i firsts = F::group == 16 ? _mm512_setr_epi32(0, 4, 8, 12, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)
+                                        : _mm512_setr_epi32(0, 2, 4, 6, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0);
+  return _mm512_castps512_ps128(
+      _mm512_permutexvar_ps(firsts, _mm512_maskz_mul_ps(some, most, _mm512_set1_ps(1.0f / 127))));
 }
 
 // The factors of 64 columns, each over the bytes of its group.
@@ -76,7 +84,7 @@ struct Int8Panels {
   struct Memory {
     // bytes [columns / 4][16 rows][4 columns], code = weight / scale + 128
     alignas(64) std::uint8_t codes[panels][panel_bytes];
-    float scales[panels][chunk / group_columns][panel_rows];
+    alignas(64) float scales[panels][chunk / 64][panel_rows];
     // of the panel that is being unpacked: its own groups' scales and minimums, and how to bring them to one scale
     float own_scales[panel_rows][chunk / 16 + 16], minimums[panel_rows][chunk / 16 + 16];
     Rescale rescales[panel_rows];
@@ -101,41 +109,46 @@ struct Int8Panels {
     const std::byte *const first = in.base + token * stride, *values = first + area.first;
     const std::byte *const scales = first + in.scales_at + area.first / 16, *const starts = scales + in.starts_after;
     const std::uint8_t* from = memory.codes[panel];
-    constexpr std::size_t parts_of_group = group_columns / 64;
-    for (std::size_t part = 0; part < parts;) {
-      const std::size_t of_group = part / parts_of_group;
-      const std::size_t end = part + parts_of_group < parts ? part + parts_of_group : parts;
-      __m512 group[T][P];
-      unroll<T>(HEARTH_UNROLL(t) { unroll<P>(HEARTH_UNROLL(p) { group[t][p] = _mm512_setzero_ps(); }); });
-      for (; part < end; ++part) {  // activations have a scale for each 64 columns
-        next.some();
-        __m512i dots[T][P];
+    for (std::size_t part = 0; part < parts; ++part) {
+      next.some();
+      __m512i dots[T][P];
+      unroll<T>(HEARTH_UNROLL(t) {
+        const __m512i start = _mm512_set1_epi32(load_as<int>(starts + part * 4 + t * stride));
+        unroll<P>(HEARTH_UNROLL(p) { dots[t][p] = start; });
+      });
+      for (int step = 0; step < 16; ++step) {
+        __m512i w[P];
+        unroll<P>(HEARTH_UNROLL(p) { w[p] = _mm512_load_si512(from + p * panel_bytes); });
         unroll<T>(HEARTH_UNROLL(t) {
-          const __m512i start = _mm512_set1_epi32(load_as<int>(starts + part * 4 + t * stride));
-          unroll<P>(HEARTH_UNROLL(p) { dots[t][p] = start; });
+          const __m512i four = _mm512_set1_epi32(load_as<int>(values + t * stride));
+          unroll<P>(HEARTH_UNROLL(p) { Avx512Product::add_dot(dots[t][p], w[p], four); });
         });
-        for (int step = 0; step < 16; ++step) {
-          __m512i w[P];
-          unroll<P>(HEARTH_UNROLL(p) { w[p] = _mm512_load_si512(from + p * panel_bytes); });
-          unroll<T>(HEARTH_UNROLL(t) {
-            const __m512i four = _mm512_set1_epi32(load_as<int>(values + t * stride));
-            unroll<P>(HEARTH_UNROLL(p) { Avx512Product::add_dot(dots[t][p], w[p], four); });
-          });
-          from += 64;
-          values += 4;
-        }
-        unroll<T>(HEARTH_UNROLL(t) {
-          const __m512 scale = _mm512_set1_ps(load_as<float>(scales + part * 4 + t * stride));
-          unroll<P>(
-              HEARTH_UNROLL(p) { group[t][p] = _mm512_fmadd_ps(_mm512_cvtepi32_ps(dots[t][p]), scale, group[t][p]); });
-        });
+        from += 64;
+        values += 4;
       }
       unroll<P>(HEARTH_UNROLL(p) {
-        const __m512 by = _mm512_load_ps(memory.scales[panel + p][of_group]);
-        unroll<T>(HEARTH_UNROLL(t) { sums[t][p] = _mm512_fmadd_ps(group[t][p], by, sums[t][p]); });
+        const __m512 of_row = _mm512_load_ps(memory.scales[panel + p][part]);
+        unroll<T>(HEARTH_UNROLL(t) {
+          const __m512 scale = _mm512_mul_ps(of_row, _mm512_set1_ps(load_as<float>(scales + part * 4 + t * stride)));
+          sums[t][p] = _mm512_fmadd_ps(_mm512_cvtepi32_ps(dots[t][p]), scale, sums[t][p]);
+        });
       });
     }
     unroll<T>(HEARTH_UNROLL(t) { unroll<P>(HEARTH_UNROLL(p) { out[t][p] = sums[t][p]; }); });
+    for (std::size_t t = 0; t < T; ++t)
+      for (std::size_t column = 0; column < area.columns; column += TileRows::chunk)
+        add_far<P>(in.list(token + t, area.first + column), column, panel, out[t]);
+  }
+
+  // Adds a list of outliers, whose columns count from `first`, times their columns of weights.
+  template <int P>
+  [[gnu::noinline]] void add_far(const TileRows::List& list, std::size_t first, std::size_t panel,
+                                 __m512 (&sums)[P]) const {
+    add_outliers<P>(list, sums, [&](int p, std::size_t column) {
+      const std::size_t at = first + column;
+      const __m512i code = _mm512_sub_epi32(codes_of(memory.codes[panel + p], at), _mm512_set1_epi32(128));
+      return _mm512_mul_ps(_mm512_cvtepi32_ps(code), _mm512_load_ps(memory.scales[panel + p][at / 64]));
+    });
   }
 };
 
@@ -144,9 +157,13 @@ template <class F>
 void unpack_group(Int8Panels::Memory& to, const std::byte* weights, std::size_t row_bytes, std::size_t rows,
                   std::size_t group, std::size_t columns, std::size_t panel) {
   constexpr std::size_t scales = group_columns / F::group;
-  for (std::size_t row = 0; row < rows; ++row)
-    to.scales[panel][group][row] = find_rescale<F>(
-        to.own_scales[row] + group * scales, to.minimums[row] + group * scales, columns / F::group, to.rescales[row]);
+  __m128 parts[panel_rows];
+  for (std::size_t row = 0; row < panel_rows; ++row)
+    parts[row] = row < rows ? find_rescale<F>(to.own_scales[row] + group * scales, to.minimums[row] + group * scales,
+                                              columns / F::group, to.rescales[row])
+                            : parts[0];
+  for (std::size_t part = 0; part < 4; ++part)
+    for (std::size_t row = 0; row < panel_rows; ++row) to.scales[panel][group * 4 + part][row] = parts[row][part];
   for (std::size_t step = 0; step * 64 < columns; ++step) {
     __m512 v[panel_rows];
     for (std::size_t r = 0; r < panel_rows; ++r) {

@@ -3,6 +3,7 @@
 // 24 sums in registers.
 #pragma once
 
+#include "kernels/matmul/avx512.h"
 #include "kernels/matmul/fetch.h"
 #include "kernels/matmul/int8_rows.h"
 #include "kernels/matmul/output.h"
@@ -39,6 +40,21 @@ void for_tiles(std::size_t tokens, Task task) {
     const std::size_t begin = tokens * i / tiles, end = tokens * (i + 1) / tiles;
     auto one = [&]<int T>() { task.template operator()<T>(begin); };
     with_tokens(end - begin, one);
+  }
+}
+
+// A column of a panel [columns / 4][16 rows][4 columns] of codes.
+inline __m512i codes_of(const std::uint8_t* panel, std::size_t column) {
+  const __m128i shift = _mm_cvtsi32_si128(static_cast<int>(column % 4 * 8));
+  return _mm512_and_si512(_mm512_srl_epi32(_mm512_load_si512(panel + column / 4 * 64), shift), _mm512_set1_epi32(0xff));
+}
+
+// Adds a token's outliers to its products with P panels, whose weights of a column are weights(p, column).
+template <int P, class Weights>
+[[gnu::always_inline]] inline void add_outliers(const TileRows::List& list, __m512 (&sums)[P], Weights weights) {
+  for (const auto* far = list.far; far != list.far + list.count; ++far) {
+    const __m512 value = _mm512_set1_ps(far->value);
+    unroll<P>(HEARTH_UNROLL(p) { sums[p] = _mm512_fmadd_ps(weights(p, far->column), value, sums[p]); });
   }
 }
 

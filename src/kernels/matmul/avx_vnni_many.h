@@ -1,5 +1,5 @@
 // Products with many tokens on processors with VNNI but vectors of 256 bits: panels of 16 rows become bytes on one
-// scale for each row and 256 columns, and meet six tokens at a time, whose activations have one for 64.
+// scale for each row and 64 columns, and meet six tokens at a time, whose activations have one for 64 too.
 #pragma once
 
 #include "kernels/matmul/avx2_many.h"
@@ -8,32 +8,49 @@
 namespace hearth::kernels {
 namespace {
 
+constexpr std::size_t dot_chunk = 1024;
+
 // Activations: each token a record of bytes, then for each 64 columns a scale and -128 times the bytes' sum, where sums
-// begin, since weights are 128 more than they should be.
+// begin, since weights are 128 more than they should be; then outliers.
 struct ByteRows {
+  using List = Outliers<dot_chunk>;
   static constexpr std::size_t part = 64;
   struct Part {
     float scale;
     std::int32_t start;
   };
   std::byte* base;
-  std::size_t parts_at, record;
+  std::size_t parts_at, lists_at, record;
 
   ByteRows(const std::byte* packed, std::size_t columns)
       : base(const_cast<std::byte*>(packed)),
         parts_at(round_up(columns, part)),
-        record(record_of(parts_at + parts_at / part * sizeof(Part))) {}
+        lists_at(parts_at + parts_at / part * sizeof(Part)),
+        record(record_of(lists_at + round_up(columns, dot_chunk) / dot_chunk * sizeof(List))) {}
   std::int8_t* values(std::size_t token) const { return reinterpret_cast<std::int8_t*>(base + token * record); }
   Part* parts(std::size_t token) const { return reinterpret_cast<Part*>(base + token * record + parts_at); }
+  List& list(std::size_t token, std::size_t column) const {
+    return reinterpret_cast<List*>(base + token * record + lists_at)[column / dot_chunk];
+  }
 };
 
 inline void pack_byte_row(const float* x, std::size_t columns, const ByteRows& rows, std::size_t token) {
+  const float limit = far_for_all * root_mean_square(x, columns);
   for (std::size_t first = 0; first < columns; first += ByteRows::part) {
+    ByteRows::List& list = rows.list(token, first);
+    if (first % dot_chunk == 0) list.count = 0;
     const std::size_t count = columns - first < ByteRows::part ? columns - first : ByteRows::part;
-    const Scale by(x + first, count, 127);
+    const float* from = x + first;
+    alignas(32) float rest[ByteRows::part];
+    Scale by(from, count, 127);
+    if (by.scale * 127 > limit) {
+      list.take(from, count, first % dot_chunk, limit, rest);
+      from = rest;
+      by = Scale(from, count, 127);
+    }
     const __m256 inverse = _mm256_set1_ps(by.inverse);
-    const __m256i low = round_bytes(x + first, inverse);
-    const __m256i high = count > 32 ? round_bytes(x + first + 32, inverse) : _mm256_setzero_si256();
+    const __m256i low = round_bytes(from, inverse);
+    const __m256i high = count > 32 ? round_bytes(from + 32, inverse) : _mm256_setzero_si256();
     auto* const to = reinterpret_cast<__m256i*>(rows.values(token) + first);
     _mm256_storeu_si256(to, low);
     _mm256_storeu_si256(to + 1, high);
@@ -47,9 +64,8 @@ inline void pack_byte_row(const float* x, std::size_t columns, const ByteRows& r
 
 // Bytes [columns / 4][2 panels][8 rows][4 columns]: 128 more than the weight in its row's unit. What fills up the last
 // 64 columns is anything, and meets zeros.
-constexpr std::size_t dot_chunk = 1024;
 constexpr int dot_cut = 5;
-struct DotPanels : OneScale<127 << dot_cut, dot_chunk, dot_cut> {
+struct DotPanels : OneScale<127 << dot_cut, dot_chunk, ByteRows::part, dot_cut> {
   static constexpr std::size_t chunk = dot_chunk;
   alignas(64) std::uint8_t codes[chunk / 4][panels][panel_step];
 
@@ -86,40 +102,51 @@ struct DotTile {
     const std::uint8_t(*w)[panels][panel_step] = weights.codes;
     __m256 totals[T][panels];
     unroll<T>(HEARTH_UNROLL(t) { totals[t][0] = totals[t][1] = _mm256_setzero_ps(); });
-    for (std::size_t group = 0; group * group_columns < from.columns; ++group) {
-      const std::size_t left = from.columns - group * group_columns;
-      const std::size_t count = round_up(left < group_columns ? left : group_columns, ByteRows::part) / ByteRows::part;
-      __m256 sums[T][panels];
-      unroll<T>(HEARTH_UNROLL(t) { sums[t][0] = sums[t][1] = _mm256_setzero_ps(); });
-      for (std::size_t k = 0; k < count; ++k, part += sizeof(ByteRows::Part)) {
-        __m256i dots[T][panels];
-        unroll<T>(HEARTH_UNROLL(t) {
-          const auto* const at = reinterpret_cast<const ByteRows::Part*>(part + t * record);
-          dots[t][0] = dots[t][1] = _mm256_set1_epi32(at->start);
-        });
-        for (const auto* const end = w + ByteRows::part / 4; w != end; w += 4, x += 16)
-          unroll<4>(HEARTH_UNROLL(s) {
-            const __m256i wa = _mm256_load_si256(reinterpret_cast<const __m256i*>(w[s][0]));
-            const __m256i wb = _mm256_load_si256(reinterpret_cast<const __m256i*>(w[s][1]));
-            unroll<T>(HEARTH_UNROLL(t) {
-              const __m256i four = _mm256_set1_epi32(static_cast<int>(load_word(x + t * record + s * 4)));
-              dots[t][0] = dot_bytes(dots[t][0], wa, four);
-              dots[t][1] = dot_bytes(dots[t][1], wb, four);
-            });
+    for (std::size_t k = 0; k * ByteRows::part < from.columns; ++k, part += sizeof(ByteRows::Part)) {
+      __m256i dots[T][panels];
+      unroll<T>(HEARTH_UNROLL(t) {
+        const auto* const at = reinterpret_cast<const ByteRows::Part*>(part + t * record);
+        dots[t][0] = dots[t][1] = _mm256_set1_epi32(at->start);
+      });
+      for (const auto* const end = w + ByteRows::part / 4; w != end; w += 4, x += 16)
+        unroll<4>(HEARTH_UNROLL(s) {
+          const __m256i wa = _mm256_load_si256(reinterpret_cast<const __m256i*>(w[s][0]));
+          const __m256i wb = _mm256_load_si256(reinterpret_cast<const __m256i*>(w[s][1]));
+          unroll<T>(HEARTH_UNROLL(t) {
+            const __m256i four = _mm256_set1_epi32(static_cast<int>(load_word(x + t * record + s * 4)));
+            dots[t][0] = dot_bytes(dots[t][0], wa, four);
+            dots[t][1] = dot_bytes(dots[t][1], wb, four);
           });
+        });
+      unroll<panels>(HEARTH_UNROLL(p) {
+        const __m256 of_row = _mm256_load_ps(weights.scales[k][p]);
         unroll<T>(HEARTH_UNROLL(t) {
           const auto* const at = reinterpret_cast<const ByteRows::Part*>(part + t * record);
-          const __m256 scale = _mm256_broadcast_ss(&at->scale);
-          unroll<panels>(
-              HEARTH_UNROLL(p) { sums[t][p] = _mm256_fmadd_ps(_mm256_cvtepi32_ps(dots[t][p]), scale, sums[t][p]); });
+          const __m256 scale = _mm256_mul_ps(of_row, _mm256_broadcast_ss(&at->scale));
+          totals[t][p] = _mm256_fmadd_ps(_mm256_cvtepi32_ps(dots[t][p]), scale, totals[t][p]);
         });
-      }
-      unroll<panels>(HEARTH_UNROLL(p) {
-        const __m256 scale = _mm256_load_ps(weights.scales[group][p]);
-        unroll<T>(HEARTH_UNROLL(t) { totals[t][p] = _mm256_fmadd_ps(sums[t][p], scale, totals[t][p]); });
       });
     }
-    write_tile<T>(piece, from, token, totals);
+    __m256 sums[T][panels];  // in memory, which totals are not
+    unroll<T>(HEARTH_UNROLL(t) { unroll<panels>(HEARTH_UNROLL(p) { sums[t][p] = totals[t][p]; }); });
+    for (std::size_t t = 0; t < T; ++t) add_far(in.list(token + t, from.first), weights, sums[t]);
+    write_tile<T>(piece, from, token, sums);
+  }
+
+  // Adds a token's outliers, times their columns of weights.
+  static void add_far(const ByteRows::List& list, const DotPanels& weights, __m256 (&sums)[panels]) {
+    for (const auto* far = list.far; far != list.far + list.count; ++far) {
+      const __m128i shift = _mm_cvtsi32_si128(static_cast<int>(far->column % 4 * 8));
+      const __m256 value = _mm256_broadcast_ss(&far->value);
+      for (std::size_t p = 0; p < panels; ++p) {
+        const auto* const codes = reinterpret_cast<const __m256i*>(weights.codes[far->column / 4][p]);
+        const __m256i code =
+            _mm256_and_si256(_mm256_srl_epi32(_mm256_load_si256(codes), shift), _mm256_set1_epi32(0xff));
+        const __m256 weight = _mm256_cvtepi32_ps(_mm256_sub_epi32(code, _mm256_set1_epi32(128)));
+        const __m256 scale = _mm256_load_ps(weights.scales[far->column / ByteRows::part][p]);
+        sums[p] = Avx2::fma(_mm256_mul_ps(weight, scale), value, sums[p]);
+      }
+    }
   }
 };
 
