@@ -1,0 +1,112 @@
+#!/usr/bin/env python3
+"""What holds for every command: help, wrong usage, files that are none, what cannot be written or read."""
+import os
+import pathlib
+import re
+import resource
+import struct
+import subprocess
+import tempfile
+import unittest
+
+from program import HEARTH, SHARED, SMOL, TINY, Case, hearth, with_metadata
+
+
+class Usage(Case):
+    def test_help_and_version(self):
+        self.assertIn("perplexity", self.works("--help"))
+        self.assertIn("--temperature", self.works("run", "--help"))
+        self.assertRegex(self.works("--version"), r"\d+\.\d+\.\d+")
+        for command in re.findall(r"^  ([a-z]+) ", self.works("--help").split("Subcommands:")[1], re.M):
+            self.assertIn("--threads", self.works(command, "--help"))
+
+    def test_a_result_that_cannot_be_written(self):
+        for arguments in (("--help",), ("inspect", TINY), ("logits", TINY, "--tokens", "1")):
+            with open("/dev/full", "w") as full:
+                done = subprocess.run([HEARTH, *map(str, arguments)], stdout=full, stderr=subprocess.PIPE)
+            self.assertEqual(done.returncode, 1, arguments)
+            self.assertRegex(done.stderr, rb"^hearth: error: No space left on device, stdout.*\n$")
+
+    @unittest.skipUnless(SMOL.exists(), "needs SmolLM2 (make models)")
+    def test_a_stdin_that_cannot_be_read(self):
+        for command in ("run", "chat", "tokenize"):
+            folder = os.open("/", os.O_RDONLY)
+            done = subprocess.run([HEARTH, command, SMOL], stdin=folder, capture_output=True)
+            os.close(folder)
+            self.assertEqual((done.returncode, done.stdout), (1, b""), command)
+            self.assertRegex(done.stderr, rb"^hearth: error: Is a directory, stdin\n$")
+
+    @unittest.skipIf(b"__asan_init" in HEARTH.read_bytes(), "the sanitizer needs more memory than the test leaves")
+    def test_more_threads_than_the_system_gives(self):
+        limit = lambda: resource.setrlimit(resource.RLIMIT_AS, (3 << 30, 3 << 30))
+        done = subprocess.run([HEARTH, "logits", TINY, "--tokens", "1", "--threads", "1000"], capture_output=True, preexec_fn=limit)
+        self.assertEqual(done.returncode, 1)
+        self.assertRegex(done.stderr, rb"^hearth: error: the system gives no more than \d+ of 1000 threads.*\n$")
+
+    def test_wrong_usage_is_2(self):
+        for option in ("--max-tokens", "--seed", "--sink"):
+            self.fails(2, "run", TINY, "x", option, "-1", says="-1 is less than 0")
+            self.fails(2, "run", TINY, "x", option, "99999999999999999999", says="99999999999999999999 is too large")
+        self.fails(2, "quantize", TINY, "/tmp/out.gguf", "--threads", "0", says="--threads")
+        self.fails(2, "run", TINY, "x", "--rope-factor", "0", says="--rope-factor: 0 is not more than 0")
+        self.fails(2)
+        self.fails(2, "fly", says="fly")
+        self.fails(2, "run")
+        self.fails(2, "run", TINY, "x", "--temperature", "banana", says="banana")
+        self.fails(2, "run", TINY, "x", "--threads", "0", says="threads")
+        self.fails(2, "bench", TINY, "--unknown", says="unknown")
+
+
+@unittest.skipUnless(SHARED.exists(), "needs ../shared, which is absent")
+class BadFiles(Case):
+    def setUp(self):
+        self.folder = tempfile.TemporaryDirectory()
+        self.addCleanup(self.folder.cleanup)
+
+    def file(self, content):
+        path = pathlib.Path(self.folder.name) / "bad.gguf"
+        path.write_bytes(content)
+        return path
+
+    def test_not_a_model(self):
+        self.fails(1, "run", "/nowhere/model.gguf", "x", says="/nowhere/model.gguf")
+        self.fails(1, "inspect", self.folder.name)
+        for command in (("inspect",), ("evaluate", TINY, "--data"), ("report", TINY, "--out")):
+            self.fails(1, *command, "a" * 5000, says="error: File name too long, aaa")
+        self.fails(1, "inspect", self.file(b""), says="empty")
+        self.fails(1, "inspect", self.file(b"GG"))
+        self.fails(1, "inspect", self.file(b"PK\x03\x04 not a model at all" * 10), says="bad.gguf")
+        self.fails(1, "inspect", self.file(b"GGUF" + struct.pack("<IQQ", 99, 0, 0)), says="99")
+        self.fails(1, "inspect", self.file(b"GGUF" + struct.pack("<IQQ", 3, 1 << 60, 1 << 60)))
+
+    def test_long_text_is_cut_between_characters(self):
+        for begin in ("", "a"):
+            text = (begin + "é" * 300).encode()
+            path = self.file(with_metadata(TINY.read_bytes(), "general.description", 8, struct.pack("<Q", len(text)) + text))
+            line = next(line for line in self.works("inspect", path).splitlines() if "description" in line)
+            self.assertTrue(line.endswith("é ...") and len(line) < 150, line)
+
+    def test_truncated_at_any_length(self):
+        whole = TINY.read_bytes()
+        for length in (7, 23, 100, 1000, 20000, len(whole) // 2, len(whole) - 1):
+            self.fails(1, "logits", self.file(whole[:length]), "--tokens", "1", says="bad.gguf")
+
+    def test_unknown_family(self):
+        self.fails(1, "logits", self.file(TINY.read_bytes().replace(b"llama", b"lxama")), "--tokens", "1", says="lxama")
+
+    def test_flipped_bytes_never_crash(self):
+        whole = TINY.read_bytes()
+        for position in range(4, 2400, 97):
+            broken = bytearray(whole)
+            broken[position] ^= 0xff
+            status, _, err = hearth("logits", self.file(broken), "--tokens", "1,2,3")
+            self.assertIn(status, (0, 1), (position, err))
+
+    def test_no_tokenizer(self):
+        self.fails(1, "run", TINY, "x", says="no tokenizer")
+        self.fails(2, "logits", TINY, "--tokens", "1,x", says="--tokens")
+        self.fails(2, "logits", TINY, "--tokens", "4000", says="4000")
+        self.fails(2, "logits", TINY, "--tokens", "1,2", "--positions", "2", says="position 2")
+
+if __name__ == "__main__":
+    unittest.main(verbosity=1)
