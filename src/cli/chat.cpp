@@ -181,6 +181,8 @@ void add_chat(CLI::App& app) {
   auto run = std::make_shared<ChatCommand>();
   run->model.model = "smollm2-135m-instruct";
   run->model.add_to(*command, false);
+  run->model.add_rope_to(*command);
+  run->model.add_shift_to(*command);
   run->model.add_all_logits_to(*command);
   run->generation.add_to(*command);
   command->add_option("--system", run->system, "the system message");

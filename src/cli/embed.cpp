@@ -47,6 +47,7 @@ void add_embed(CLI::App& app) {
   auto* command = app.add_subcommand("embed", "texts to vectors, as JSON lines");
   auto run = std::make_shared<Embed>();
   run->model.add_to(*command);
+  run->model.add_rope_to(*command);
   auto* text = command->add_option("TEXT", run->text, "the text (default: stdin, a text a line)");
   command->add_option("--file", run->file, "a file, a text a line")->excludes(text);
   command->add_option("--dimensions", run->options.dimensions, "keep the first so many");

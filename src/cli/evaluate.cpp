@@ -92,6 +92,7 @@ void add_evaluate(CLI::App& app) {
   auto* command = app.add_subcommand("evaluate", "multiple-choice tasks, as lm-evaluation-harness scores them");
   auto run = std::make_shared<Evaluate>();
   run->model.add_to(*command);
+  run->model.add_rope_to(*command);
   command->add_option("--data", run->data, "a folder with TASK.jsonl files, or data sets as Hugging Face has them")
       ->required();
   command->add_option("--tasks", run->options.tasks, "such as boolq,piqa (default: all whose data is there)")

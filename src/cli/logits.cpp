@@ -83,6 +83,7 @@ void add_logits(CLI::App& app) {
   auto run = std::make_shared<Logits>();
   run->model.cache_type = "f32";  // exact, unless asked otherwise
   run->model.add_to(*command);
+  run->model.add_rope_to(*command);
   command->add_option("--tokens", run->tokens, "ids, as 1,2,3")->required();
   command->add_option("--positions", run->positions, "after which of them (default: the last)");
   command->add_flag_callback(

@@ -33,10 +33,16 @@ void ModelOptions::add_to(CLI::App& command, bool model_required) {
       ->check(CLI::Range(1, 1 << 24));
   command.add_option("--cache-type", cache_type, "how keys and values are kept")
       ->check(CLI::IsMember({"f32", "f16", "q8_0", "q4_0"}));
+}
+
+void ModelOptions::add_rope_to(CLI::App& command) {
   command.add_option("--rope-scaling", rope_scaling, "how rotary positions are stretched (default: as the file says)")
       ->check(CLI::IsMember({"none", "linear", "yarn"}));
   command.add_option("--rope-factor", rope_factor, "how far: new context / trained context")->check(above_zero());
   command.add_option("--rope-base", rope_base, "the rotary frequencies' base")->check(above_zero());
+}
+
+void ModelOptions::add_shift_to(CLI::App& command) {
   command.add_flag("--context-shift", shift, "a full context forgets its older half and goes on");
   command.add_option("--sink", sink, "first tokens that a shift always keeps")->capture_default_str();
 }

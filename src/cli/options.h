@@ -11,7 +11,7 @@
 
 namespace hearth::cli {
 
-// MODEL, --threads, --context, --cache-type, and how positions are told
+// A model, and what is computed of it how: each command has the options that change something there.
 struct ModelOptions {
   std::string model;
   std::size_t threads = 0;
@@ -23,7 +23,9 @@ struct ModelOptions {
   std::size_t sink = 4;
   bool all_logits = false;
 
-  void add_to(CLI::App& command, bool model_required = true);
+  void add_to(CLI::App& command, bool model_required = true);  // MODEL, --threads, --context, --cache-type
+  void add_rope_to(CLI::App& command);        // --rope-..., where it matters what is computed, not only how fast
+  void add_shift_to(CLI::App& command);       // --context-shift, --sink, where answers may fill a context
   void add_all_logits_to(CLI::App& command);  // --all-logits, where tokens are drawn; all others compute all anyway
   engine::EngineOptions engine_options() const;
   std::shared_ptr<engine::Engine> open() const;

@@ -75,6 +75,8 @@ void add_perplexity(CLI::App& app) {
   auto* command = app.add_subcommand("perplexity", "how well a model predicts a text");
   auto run = std::make_shared<PerplexityCommand>();
   run->model.add_to(*command);
+  command->get_option("--context")->description("tokens in a chunk (default: 512)");
+  run->model.add_rope_to(*command);
   command->add_option("--file", run->file, "the text")->required();
   command->add_option("--chunks", run->options.chunks, "at most so many (default: all)");
   command->add_option("--against", run->against, "a reference MODEL: KL divergence and top-token agreement too");

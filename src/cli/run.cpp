@@ -65,6 +65,8 @@ void add_run(CLI::App& app) {
   auto* command = app.add_subcommand("run", "answer one prompt");
   auto run = std::make_shared<Run>();
   run->model.add_to(*command);
+  run->model.add_rope_to(*command);
+  run->model.add_shift_to(*command);
   run->model.add_all_logits_to(*command);
   auto* prompt = command->add_option("PROMPT", run->prompt, "the prompt (default: stdin)");
   run->generation.add_to(*command);

@@ -13,12 +13,22 @@ from program import HEARTH, SHARED, SMOL, TINY, Case, hearth, with_metadata
 
 
 class Usage(Case):
+    def commands(self):
+        return re.findall(r"^  ([a-z]+) ", self.works("--help").split("Subcommands:")[1], re.M)
+
     def test_help_and_version(self):
         self.assertIn("perplexity", self.works("--help"))
         self.assertIn("--temperature", self.works("run", "--help"))
         self.assertRegex(self.works("--version"), r"\d+\.\d+\.\d+")
-        for command in re.findall(r"^  ([a-z]+) ", self.works("--help").split("Subcommands:")[1], re.M):
+        for command in self.commands():
             self.assertIn("--threads", self.works(command, "--help"))
+
+    def test_options_stand_where_they_do_something(self):
+        rope, shift = ["--rope-scaling", "--rope-factor", "--rope-base"], ["--context-shift", "--sink"]
+        positions = {"run": rope + shift, "chat": rope + shift, "embed": rope, "evaluate": rope, "logits": rope, "perplexity": rope}
+        for command in self.commands():
+            listed = re.findall(r"^  +(--(?:rope|context-shift|sink)[a-z-]*)", self.works(command, "--help"), re.M)
+            self.assertEqual(listed, positions.get(command, []), command)
 
     def test_a_result_that_cannot_be_written(self):
         for arguments in (("--help",), ("inspect", TINY), ("logits", TINY, "--tokens", "1")):
