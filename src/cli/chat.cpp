@@ -10,9 +10,9 @@
 #include <filesystem>
 #include <iostream>
 
-#include "base/atomic_file.h"
 #include "base/error.h"
 #include "base/utf8.h"
+#include "base/whole_file.h"
 #include "cli/interrupt.h"
 #include "cli/options.h"
 #include "engine/chat.h"
@@ -162,9 +162,7 @@ struct ChatCommand {
       speed = !speed;
     } else if (word == "/save") {
       if (rest.empty()) throw Error(Code::usage, "/save needs a file name");
-      AtomicFile file(rest);
-      file.write(chat.messages().dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n");
-      file.commit();
+      write_file(rest, to_text(chat.messages(), 2) + "\n");
       fmt::print(stderr, "saved {} messages to {}\n", chat.messages().size(), rest);
     } else {
       if (word != "/help") fmt::print(stderr, "no command {}\n", word);

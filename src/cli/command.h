@@ -31,8 +31,8 @@ void add_threads(CLI::App& command, std::size_t& threads);
 // For options of numbers: more than 0.
 CLI::Validator above_zero();
 
-// A file's bytes, "-" for stdin; throws not_found, io, or too_long beyond `limit`.
-std::string read_text(const std::string& path, std::size_t limit = std::size_t{1} << 30);
+// A file's bytes (base/whole_file.h), "-" for stdin.
+std::string read_text(const std::string& path);
 
 // JSON as text (indented where `indent` is not -1); what is no valid UTF-8 in it becomes U+FFFD.
 std::string to_text(const nlohmann::ordered_json& document, int indent = -1);

@@ -7,6 +7,7 @@
 
 #include "base/atomic_file.h"
 #include "base/error.h"
+#include "base/whole_file.h"
 #include "cli/interrupt.h"
 #include "cli/options.h"
 #include "evaluate/evaluation.h"
@@ -44,12 +45,6 @@ struct Evaluate {
     return tasks;
   }
 
-  static void write(const std::string& path, const std::string& text) {
-    AtomicFile file(path);
-    file.write(text);
-    file.commit();
-  }
-
   void operator()() {
     for (const std::string& file : {items, out})
       if (!file.empty()) check_writable(file);
@@ -70,12 +65,12 @@ struct Evaluate {
       std::string lines;
       for (const auto& task : result.tasks)
         for (const auto& item : task.items) lines += to_text(evaluate::to_json(item, task.name)) + "\n";
-      write(items, lines);
+      write_file(items, lines);
     }
     auto document = evaluate::to_json(result, options);
     document["config"]["model_args"] = model.model;
     document["model_name"] = model.model;
-    if (!out.empty()) write(out, to_text(document, 2) + "\n");
+    if (!out.empty()) write_file(out, to_text(document, 2) + "\n");
     std::error_code ignored;
     std::filesystem::remove(options.journal, ignored);  // all of it is elsewhere now
     if (json) return print_json(document);

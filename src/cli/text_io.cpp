@@ -1,28 +1,12 @@
-#include <cerrno>
 #include <cstdio>
-#include <cstring>
-#include <memory>
 
-#include "base/error.h"
+#include "base/whole_file.h"
 #include "cli/command.h"
 
 namespace hearth::cli {
 
-std::string read_text(const std::string& path, std::size_t limit) {
-  const bool from_stdin = path == "-";
-  const std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(from_stdin ? nullptr : std::fopen(path.c_str(), "rb"),
-                                                             std::fclose);
-  std::FILE* const in = from_stdin ? stdin : file.get();
-  const std::string place = from_stdin ? "stdin" : path;
-  if (!in) throw Error(errno == ENOENT ? Code::not_found : Code::io, std::strerror(errno), place);
-  std::string text;
-  char block[1 << 16];
-  while (const std::size_t count = std::fread(block, 1, sizeof block, in)) {
-    text.append(block, count);
-    if (text.size() > limit) throw Error(Code::too_long, "the text is too long", place, "split it");
-  }
-  if (std::ferror(in)) throw Error(Code::io, std::strerror(errno), place);
-  return text;
+std::string read_text(const std::string& path) {
+  return path == "-" ? read_all(stdin, "stdin") : read_file(path);
 }
 
 std::string to_text(const nlohmann::ordered_json& document, int indent) {

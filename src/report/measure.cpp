@@ -13,6 +13,7 @@
 #include "base/cpu.h"
 #include "base/error.h"
 #include "base/scratch_file.h"
+#include "base/whole_file.h"
 #include "compress/mixture.h"
 #include "compress/quantize.h"
 #include "evaluate/evaluation.h"
@@ -27,20 +28,6 @@ namespace hearth::report {
 namespace fs = std::filesystem;
 
 namespace {
-
-std::string read(const fs::path& path) {
-  std::ifstream file(path, std::ios::binary);
-  if (!file || fs::is_directory(path)) throw Error(Code::not_found, "cannot be read", path.string());
-  std::stringstream text;
-  text << file.rdbuf();
-  return text.str();
-}
-
-void write(const fs::path& path, const std::string& text) {
-  AtomicFile file(path);
-  file.write(text);
-  file.commit();
-}
 
 std::uint64_t memory_line(std::string_view key) {  // of /proc/meminfo, in bytes
   std::ifstream file("/proc/meminfo");
@@ -94,7 +81,7 @@ class Maker {
                     "give each method once, and every file a name of its own");
     }
     for (const fs::path& profile : options_.profiles) others_.push_back(read_profile(profile));
-    if (!options_.text.empty()) text_ = read(options_.text);
+    if (!options_.text.empty()) text_ = read_file(options_.text);
     const gguf::File file = gguf::File::open(options_.model);
     open_folder();
 
@@ -116,7 +103,7 @@ class Maker {
       return entry.method == recipe.name && (made == 0 || entry.bytes == made);
     });
     written_.report.entries.push_back(at != earlier.end() ? *at : entry(recipe));
-    write(options_.out / "report.json", to_json(written_.report).dump(2) + "\n");
+    write_file(options_.out / "report.json", to_json(written_.report).dump(2) + "\n");
   }
 
   void tell(const std::string& what) {
@@ -129,7 +116,7 @@ class Maker {
     fs::create_directories(options_.out, error);
     if (error && !fs::is_directory(options_.out))
       throw Error(Code::io, fmt::format("the folder cannot be made: {}", error.message()), options_.out.string());
-    AtomicFile(options_.out / "report.json");  // not given its name
+    check_writable(options_.out / "report.json");
   }
 
   void check(const std::string& method) const {
@@ -150,7 +137,7 @@ class Maker {
   }
 
   static Report read_profile(const fs::path& path) {
-    const Json document = Json::parse(read(path), nullptr, false);
+    const Json document = Json::parse(read_file(path), nullptr, false);
     if (document.is_discarded()) throw Error(Code::bad_input, "not JSON", path.string());
     return from_json(document, path.string());
   }
@@ -178,7 +165,7 @@ class Maker {
       weights_ += tensor.elements();
     }
     for (const fs::path& path : {options_.calibration, options_.importance})
-      mark = evaluate::fingerprint(path.empty() ? "" : read(path), mark);
+      mark = evaluate::fingerprint(path.empty() ? "" : read_file(path), mark);
     report.subject = fmt::format("{:016x} chunks {} of {} data {} tasks {} limit {} threads {}", mark, options_.chunks,
                                  options_.context, options_.data.string(), fmt::join(options_.tasks, ","),
                                  options_.limit, report.machine.threads);
@@ -292,12 +279,12 @@ class Maker {
     const Report& report = written_.report;
     for (const Picture& picture : pictures(report, others_)) {
       const fs::path svg = options_.out / (picture.name + ".svg"), png = options_.out / (picture.name + ".png");
-      write(svg, picture.svg);
+      write_file(svg, picture.svg);
       const auto finished = run({"rsvg-convert", "--zoom", "2", "--output", png.string(), svg.string()});
       written_.png = written_.png && finished && finished->status == 0;
     }
-    write(options_.out / "report.md", markdown(report, others_));
-    write(options_.out / "index.html", html(report, others_));
+    write_file(options_.out / "report.md", markdown(report, others_));
+    write_file(options_.out / "index.html", html(report, others_));
   }
 
   const Options& options_;
