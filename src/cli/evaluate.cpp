@@ -71,8 +71,11 @@ struct Evaluate {
     document["config"]["model_args"] = model.model;
     document["model_name"] = model.model;
     if (!out.empty()) write_file(out, to_text(document, 2) + "\n");
-    std::error_code ignored;
-    std::filesystem::remove(options.journal, ignored);  // all of it is elsewhere now
+    if (std::error_code ignored; result.others == 0)
+      std::filesystem::remove(options.journal, ignored);  // all of it is elsewhere now
+    else
+      fmt::print(stderr, "hearth: {} finished rows of other tasks stay in {}\n", result.others,
+                 options.journal.string());
     if (json) return print_json(document);
     fmt::print("{}{} rows in {:.1f} s, {:.1f} rows/s", evaluate::table(result, options), result.rows, result.seconds,
                result.seconds > 0 ? double(result.rows) / result.seconds : 0);

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <set>
 
 #include "base/error.h"
 #include "engine/score.h"
@@ -165,8 +166,10 @@ std::string subject_of(const engine::Engine& engine) {
     const auto sample = tensor.data.first(std::min<std::size_t>(tensor.data.size(), 512));
     mark = fingerprint({reinterpret_cast<const char*>(sample.data()), sample.size()}, fingerprint(tensor.name, mark));
   }
-  return fmt::format("{:016x} {} context {} cache {}", mark, engine.model().file().bytes(), engine.context_length(),
-                     int(engine.options().kv_type));
+  const auto& rotary = engine.model().hyperparameters().rotary;
+  return fmt::format("{:016x} {} context {} cache {} rope {} {} {}", mark, engine.model().file().bytes(),
+                     engine.context_length(), int(engine.options().kv_type), int(rotary.scaling), rotary.factor,
+                     rotary.base);
 }
 
 // Where a row stands.
@@ -249,10 +252,13 @@ Evaluation evaluate(engine::Engine& engine, const std::vector<Task>& library, co
   Journal journal(options.journal, subject_of(engine));
   const auto start = std::chrono::steady_clock::now();
   score(engine, runs, journal, options, progress, evaluation);
+  std::set<std::uint64_t> ours;
   for (Run& run : runs) {
     count(run, journal);
+    ours.insert(run.fingerprints.begin(), run.fingerprints.end());
     evaluation.tasks.push_back(std::move(run.result));
   }
+  evaluation.others = journal.kept() - ours.size();
   evaluation.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   return evaluation;
 }

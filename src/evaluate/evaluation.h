@@ -19,7 +19,7 @@ struct EvaluationOptions {
   std::size_t shots = 0;                // solved examples before each question
   std::uint64_t seed = 1234;            // draws them, as lm-evaluation-harness does
   std::filesystem::path journal = {};   // keeps finished rows: a run that was killed goes on from it. The caller's to
-                                        // remove, when the results are where they belong
+                                        // remove, when the results are where they belong and `others` is 0
   std::size_t rows_at_once = 64;        // that a thread scores together at most, fewer where that takes long
 };
 
@@ -46,6 +46,7 @@ struct TaskResult {
 struct Evaluation {
   std::vector<TaskResult> tasks;
   std::size_t rows = 0, kept = 0;  // scored in this run; found in the journal
+  std::size_t others = 0;          // rows in the journal that are not of these tasks
   std::size_t tokens = 0;          // as a harness would run them: context and continuation of every choice
   double seconds = 0;              // of scoring and encoding
   double average() const;          // of the tasks' main metrics
@@ -54,7 +55,8 @@ struct Evaluation {
 
 // `library`: the tasks that `options.tasks` may name. Reads and checks all rows before anything is computed. `progress`
 // hears the task it is at, its rows done and all of them, and returns false to stop with cancelled. Throws usage for an
-// unknown task, not_found where a task has no data, bad_input naming file and row.
+// unknown task, not_found where a task has no data, bad_input naming file and row, and where the journal is of another
+// model.
 Evaluation evaluate(
     engine::Engine& engine, const std::vector<Task>& library, const EvaluationOptions& options,
     const std::function<bool(const std::string& task, std::size_t done, std::size_t of)>& progress = {});

@@ -2,14 +2,15 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <sys/stat.h>
+#include <sys/file.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <cstring>
-#include <fstream>
+#include <optional>
 
 #include "base/error.h"
+#include "base/whole_file.h"
 
 namespace hearth::evaluate {
 
@@ -18,29 +19,42 @@ std::uint64_t fingerprint(std::string_view text, std::uint64_t start) {
   return start;
 }
 
-Journal::Journal(std::filesystem::path path, const std::string& subject) : path_(std::move(path)) {
+namespace {
+
+// {FINGERPRINT, log-likelihoods}, or nothing.
+std::optional<std::pair<std::uint64_t, std::vector<double>>> parse_row(std::string_view line) {
+  const Row entry = Row::parse(line, nullptr, false);
+  if (!entry.is_object() || !entry.contains("row") || !entry.contains("loglikelihood") ||
+      !entry["row"].is_number_unsigned() || !entry["loglikelihood"].is_array())
+    return {};
+  std::vector<double> values;
+  for (const Row& value : entry["loglikelihood"]) values.push_back(value.is_number() ? value.get<double>() : NAN);
+  return {{entry["row"], std::move(values)}};
+}
+
+}  // namespace
+
+Journal::Journal(std::filesystem::path path) : path_(std::move(path)) {
   if (path_.empty()) return;
-  std::size_t whole = 0;  // bytes of complete lines that are ours
-  if (std::ifstream in(path_, std::ios::binary); in) {
-    std::string line;
-    while (std::getline(in, line) && !in.eof()) {
-      const Row entry = Row::parse(line, nullptr, false);
-      if (whole == 0 && !(entry.is_object() && entry.value("subject", "") == subject)) break;
-      if (whole > 0) {
-        if (!entry.is_object() || !entry.contains("row") || !entry.contains("loglikelihood") ||
-            !entry["row"].is_number_unsigned() || !entry["loglikelihood"].is_array())
-          break;
-        std::vector<double> values;
-        for (const Row& value : entry["loglikelihood"]) values.push_back(value.is_number() ? value.get<double>() : NAN);
-        rows_[entry["row"]] = std::move(values);
-      }
-      whole += line.size() + 1;
-    }
-  }
-  file_ = ::open(path_.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
-  if (file_ < 0 || ::ftruncate(file_, static_cast<off_t>(whole)) != 0 || ::lseek(file_, 0, SEEK_END) < 0)
+  file_ = ::open(path_.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0666);
+  if (file_ < 0)
     throw Error(Code::io, std::strerror(errno), path_.string(), "check that its folder exists and is writable");
-  if (whole == 0) write(Row{{"subject", subject}}.dump() + "\n");
+}
+
+Journal::Journal(std::filesystem::path path, const std::string& subject) : Journal(std::move(path)) {
+  if (file_ < 0) return;
+  if (::flock(file_, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK)
+    throw Error(Code::io, "another run is writing its finished rows there", path_.string(), "give another name");
+  const std::string text = read_file(path_), head = Row{{"subject", subject}}.dump() + "\n";
+  if (!text.starts_with(head) && !head.starts_with(text))
+    throw Error(Code::bad_input, "holds finished rows of another run, or something else", path_.string(),
+                "finish that run first, remove the file, or give another name");
+  std::size_t whole = text.starts_with(head) ? head.size() : 0;
+  for (std::size_t end; whole > 0 && (end = text.find('\n', whole)) != text.npos; whole = end + 1)
+    if (auto row = parse_row(std::string_view(text).substr(whole, end - whole)))
+      rows_.insert_or_assign(row->first, std::move(row->second));
+  if (::ftruncate(file_, static_cast<off_t>(whole)) != 0) throw Error(Code::io, std::strerror(errno), path_.string());
+  if (whole == 0) write(head);
 }
 
 Journal::~Journal() {

@@ -14,10 +14,11 @@ namespace hearth::evaluate {
 std::uint64_t fingerprint(std::string_view text, std::uint64_t start = 0xcbf29ce484222325u);
 
 // A file of JSON lines: the first names what was measured (`subject`), each other a finished row's log-likelihoods
-// under the fingerprint of its text. A half-written last line, or a file of another subject, counts for nothing.
+// under the fingerprint of its text. A half-written last line counts for nothing.
 class Journal {
  public:
-  // Opens or starts the file; an empty path keeps rows in memory alone. Throws io.
+  // Opens or starts the file; an empty path keeps rows in memory alone. Throws bad_input where the file is of another
+  // subject or no journal, which it leaves as it is, and io, also while another run writes it.
   Journal(std::filesystem::path path, const std::string& subject);
   ~Journal();
   Journal(const Journal&) = delete;
@@ -30,6 +31,7 @@ class Journal {
   std::size_t kept() const noexcept { return rows_.size(); }
 
  private:
+  explicit Journal(std::filesystem::path path);
   void write(const std::string& text);
   std::filesystem::path path_;
   int file_ = -1;

@@ -8,7 +8,7 @@ import subprocess
 import tempfile
 import unittest
 
-from program import HEARTH, SHARED, SMOL, Case, killed_while_writing
+from program import HEARTH, SHARED, SMOL, Case, hearth, killed_while_writing
 
 
 @unittest.skipUnless(SMOL.exists(), "needs SmolLM2 (make models)")
@@ -58,6 +58,23 @@ class Evaluate(Case):
             self.assertEqual(result["rows"]["kept"], lines - 1)
             self.assertEqual(result["rows"]["kept"] + result["rows"]["scored"], 16)
             self.assertEqual(len(items.read_text().splitlines()), 16)
+
+    def test_evaluate_keeps_what_another_run_finished(self):
+        with tempfile.TemporaryDirectory() as folder:
+            out = pathlib.Path(folder) / "out.json"
+            part = pathlib.Path(f"{out}.part")
+            evaluate = [HEARTH, "evaluate", SMOL, "--data", SHARED / "data/eval", "--out", out, "--json", "--tasks"]
+            first = [*evaluate, "openbookqa", "--limit", "16", "--batch", "2"]
+            killed_while_writing(first, 1500)
+            finished = part.read_text()
+            for options in (("--cache-type", "q8_0"), ("--context", "512"), ("--rope-base", "5000")):
+                self.fails(1, *evaluate[1:], "piqa", "--limit", "1", *options, says=f"of another run, or something else, {part}")
+                self.assertEqual(part.read_text(), finished)
+            status, _, err = hearth(*evaluate[1:], "piqa", "--limit", "1")
+            self.assertEqual(status, 0, err)
+            self.assertIn(f"finished rows of other tasks stay in {part}", err)
+            result = json.loads(self.works(*first[1:]))
+            self.assertEqual(result["rows"]["kept"], finished.count("\n") - 1)
 
     def test_evaluate_loses_nothing_to_a_full_disk(self):
         def fill():

@@ -5,6 +5,7 @@
 #include <fstream>
 
 #include "base/error.h"
+#include "base/whole_file.h"
 #include "temporary.h"
 
 namespace hearth::evaluate {
@@ -33,14 +34,54 @@ TEST(Journal, KeepsWholeLinesOfItsOwnSubject) {
     journal.flush();
   }
   EXPECT_EQ(Journal(path, "model a").kept(), 3u);
-  EXPECT_EQ(Journal(path, "model b").kept(), 0u);
+  std::ofstream(path, std::ios::app) << "what a crash left\n"
+                                     << R"({"row":10,"loglikelihood":[-7]})"
+                                     << "\n";
+  EXPECT_EQ(Journal(path, "model a").kept(), 4u);
 }
 
-TEST(Journal, ForeignFilesAndNone) {
+// It stays as it is, and the error says which.
+void expect_refusal(const std::filesystem::path& path, const std::string& subject, Code code) {
+  const std::string before = read_file(path);
+  try {
+    Journal(path, subject);
+    ADD_FAILURE() << "taken";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), code);
+    EXPECT_NE(std::string_view(error.what()).find(path.string()), std::string_view::npos) << error.what();
+  }
+  EXPECT_EQ(read_file(path), before);
+}
+
+TEST(Journal, LeavesWhatIsNotItsOwn) {
   const tests::TemporaryFolder folder;
   const auto path = folder.path() / "x.part";
-  std::ofstream(path) << "not a journal\n{\"row\": 1}\n";
-  EXPECT_EQ(Journal(path, "s").kept(), 0u);
+  for (const char* text :
+       {"not a journal\n{\"row\": 1}\n", "{\"subject\":\"a\"}\n{\"row\":1,\"loglikelihood\":[-1]}\n", "a word"}) {
+    write_file(path, text);
+    expect_refusal(path, "b", Code::bad_input);
+  }
+  for (const char* text : {"", "{\"subj"}) {  // killed before its first line was whole
+    write_file(path, text);
+    EXPECT_EQ(Journal(path, "b").kept(), 0u);
+    EXPECT_EQ(read_file(path), "{\"subject\":\"b\"}\n");
+  }
+}
+
+TEST(Journal, IsOneRunsAtATime) {
+  const tests::TemporaryFolder folder;
+  const auto path = folder.path() / "x.part";
+  {
+    Journal journal(path, "a");
+    journal.add(1, {-1});
+    journal.flush();
+    expect_refusal(path, "a", Code::io);
+  }
+  EXPECT_EQ(Journal(path, "a").kept(), 1u);
+}
+
+TEST(Journal, NoneAndNowhere) {
+  const tests::TemporaryFolder folder;
   Journal none({}, "s");
   none.add(1, {2});
   none.flush();
