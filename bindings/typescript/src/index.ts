@@ -5,7 +5,7 @@ import type { Json } from "./model.js";
 export { HearthError, type Status } from "./errors.js";
 export { Adapter, Model } from "./model.js";
 export type { EmbedOptions, Json, Likelihood, ModelInfo, ModelOptions, TokenizeOptions } from "./model.js";
-export type { GenerationOptions } from "./options.js";
+export type { GenerationOptions, Heard } from "./options.js";
 export { Session, Stream } from "./session.js";
 export type { Message, Result, SessionOptions } from "./session.js";
 

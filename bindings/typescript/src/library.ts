@@ -231,20 +231,35 @@ export function integer(name: string, value: unknown, low: number, high: number)
   return value;
 }
 
-/** A JavaScript function called from the library. What it throws ends the call, and is thrown there. */
+/**
+ * A JavaScript function called from the library: false stops the call, and what is thrown ends it and is thrown there. Where
+ * a promise is given, its outcome counts, once it is there.
+ */
 export class Callback {
   readonly pointer: ReturnType<typeof koffi.register> | null;
   private error: { value: unknown } | undefined;
+  private readonly promised: Promise<void>[] = [];
 
-  constructor(type: "progress" | "piece", run: ((...args: any[]) => boolean) | undefined, cancellation: Cancellation) {
+  constructor(type: "progress" | "piece", run: ((...args: any[]) => unknown) | undefined, cancellation: Cancellation) {
+    const fail = (value: unknown): void => void (this.error ??= { value });
+    const outcome = async (said: PromiseLike<unknown>): Promise<void> => {
+      try {
+        if ((await said) !== false) return;
+      } catch (error) {
+        fail(error);
+      }
+      cancellation.cancel();
+    };
     this.pointer = run
       ? koffi.register(
           (...args: unknown[]) => {
             try {
               cancellation.renew();
-              return run(...args) ? 0 : 1;
+              const said = run(...args);
+              if (isPromise(said)) this.promised.push(outcome(said));
+              return said === false ? 1 : 0;
             } catch (error) {
-              this.error = { value: error };
+              fail(error);
               return 1;
             }
           },
@@ -253,12 +268,15 @@ export class Callback {
       : null;
   }
 
-  /** After the call. */
-  close(): void {
+  /** After the call; waits for what was promised. */
+  async close(): Promise<void> {
     if (this.pointer) koffi.unregister(this.pointer);
+    await Promise.all(this.promised);
     if (this.error) throw this.error.value;
   }
 }
+
+const isPromise = (value: unknown): value is PromiseLike<unknown> => typeof (value as PromiseLike<unknown> | null)?.then === "function";
 
 /** What stops one call: an AbortSignal, or the end of its thread. */
 export class Cancellation {

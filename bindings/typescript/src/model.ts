@@ -1,5 +1,5 @@
 import * as c from "./library.js";
-import { choice, fill } from "./options.js";
+import { choice, fill, type Heard } from "./options.js";
 import { Session, type SessionOptions } from "./session.js";
 
 /** A JSON value, or the text of one. */
@@ -22,7 +22,7 @@ export interface ModelOptions {
   allLogits?: boolean;
   signal?: AbortSignal;
   /** hears how far opening is, from 0 to 1; false stops it */
-  onProgress?: (fraction: number) => boolean | void;
+  onProgress?: (fraction: number) => Heard | Promise<Heard>;
 }
 
 export interface ModelInfo {
@@ -58,7 +58,7 @@ export interface EmbedOptions {
   /** to length 1 (default) */
   normalise?: boolean;
   signal?: AbortSignal;
-  onProgress?: (fraction: number) => boolean | void;
+  onProgress?: (fraction: number) => Heard | Promise<Heard>;
 }
 
 export interface Likelihood {
@@ -73,9 +73,6 @@ const cacheTypes = ["f16", "f32", "q8_0", "q4_0"] as const;
 const longTexts = ["refuse", "truncate", "mean"] as const;
 const collected = new FinalizationRegistry<() => void>((close) => close());
 
-const progress = (hear: ModelOptions["onProgress"], cancellation: c.Cancellation): c.Callback =>
-  new c.Callback("progress", hear && ((fraction: number) => hear(fraction) !== false), cancellation);
-
 /** A model file, opened. Immutable; sessions and calls may use it at once. */
 export class Model {
   private constructor(readonly handle: c.Pointer) {
@@ -88,7 +85,12 @@ export class Model {
     const struct = fill(c.initialised("hearth_model_options_init", c.ModelOptions), rest);
     struct["cache_type"] = choice("cacheType", cacheType, cacheTypes);
     const out: [c.Pointer] = [null];
-    await long(signal, onProgress, struct, () => c.callAsync("hearth_model_open", c.terminated(path, "the path"), struct, out));
+    try {
+      await long(signal, onProgress, struct, () => c.callAsync("hearth_model_open", c.terminated(path, "the path"), struct, out));
+    } catch (error) {
+      c.plain.modelClose(out[0]); // where what the callback promised failed after the end
+      throw error;
+    }
     return new Model(out[0]);
   }
 
@@ -211,8 +213,8 @@ export class Model {
     const out: [c.Pointer] = [null];
     const values = c.listOf(texts, "texts").map((text) => c.bytesOf(text, "a text"));
     const lengths = BigUint64Array.from(values, (value) => BigInt(value.length));
-    await long(signal, onProgress, struct, () => c.callAsync("hearth_embed", this.handle, values, lengths, values.length, struct, out));
     try {
+      await long(signal, onProgress, struct, () => c.callAsync("hearth_embed", this.handle, values, lengths, values.length, struct, out));
       const found = c.structAt(out[0], c.Embeddings);
       const all = c.floatsAt(found.values, found.count * found.width);
       const vectors = texts.map((_, index) => all.slice(index * found.width, (index + 1) * found.width));
@@ -290,13 +292,13 @@ async function long(
   run: () => Promise<void>,
 ): Promise<void> {
   const cancellation = new c.Cancellation(signal);
-  const callback = progress(hear, cancellation);
+  const callback = new c.Callback("progress", hear, cancellation);
   struct["cancellation"] = cancellation.handle;
   struct["on_progress"] = callback.pointer;
   try {
     await run();
   } finally {
     cancellation.close();
-    callback.close();
+    await callback.close();
   }
 }

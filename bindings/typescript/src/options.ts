@@ -2,6 +2,9 @@ import { HearthError } from "./errors.js";
 import { asJson, integer, terminated } from "./library.js";
 import type { Json } from "./model.js";
 
+/** What a callback says: false stops the call. */
+export type Heard = boolean | void;
+
 /** Sampling and limits of one answer; what is not given has the library's default (see hearth.h). */
 export interface GenerationOptions {
   /** 0: until the answer ends or the context is full */
@@ -44,8 +47,8 @@ export interface GenerationOptions {
   ignoreEnd?: boolean;
   /** stops the model when it aborts */
   signal?: AbortSignal;
-  /** hears the answer while it is written; false stops it */
-  onPiece?: (text: string, token: number | null) => boolean | void;
+  /** hears the answer while it is written; false stops it. The model does not wait for a promise, the whole answer does */
+  onPiece?: (text: string, token: number | null) => Heard | Promise<Heard>;
 }
 
 // Fields of the structs that are no options of the caller's.

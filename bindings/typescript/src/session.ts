@@ -134,7 +134,7 @@ export class Session {
       "piece",
       onPiece &&
         ((text: c.Pointer, length: number, token: number) =>
-          onPiece(c.textAt(text, Number(length)), token === -1 ? null : token) !== false),
+          onPiece(c.textAt(text, Number(length)), token === -1 ? null : token)),
       cancellation,
     );
     const out: [c.Pointer] = [null];
@@ -157,7 +157,7 @@ export class Session {
       this.running = false;
       if (out[0]) c.plain.resultFree(out[0]);
       cancellation.close();
-      callback.close();
+      await callback.close();
     }
   }
 }
@@ -177,10 +177,11 @@ export class Stream implements AsyncIterable<string> {
       ...options,
       signal: signal ? AbortSignal.any([signal, this.abort.signal]) : this.abort.signal,
       onPiece: (text, token) => {
-        if (onPiece?.(text, token) === false) return false;
+        const said = onPiece?.(text, token);
+        if (said === false) return false;
         if (text) this.pieces.push(text);
         this.wake();
-        return true;
+        return said;
       },
     }).finally(() => {
       this.ended = true;

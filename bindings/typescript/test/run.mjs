@@ -6,7 +6,8 @@ import { Worker } from "node:worker_threads";
 import { HearthError, Model } from "../dist/index.js";
 import { main } from "./conformance.mjs";
 
-const tiny = (contextLength = 512) => Model.open(join(process.env.HEARTH_CONFORMANCE, "tiny.gguf"), { contextLength, threads: 2 });
+const tinyPath = join(process.env.HEARTH_CONFORMANCE, "tiny.gguf");
+const tiny = (contextLength = 512) => Model.open(tinyPath, { contextLength, threads: 2 });
 const endless = 400000; // tokens of context: an answer that does not end before the test is done with it
 const greedy = { temperature: 0, ignoreEnd: true };
 
@@ -56,11 +57,26 @@ const own = {
   },
   async "what a callback throws comes out of the call"(model) {
     const session = model.session();
-    await assert.rejects(
-      session.complete("the low", { ...greedy, maxTokens: 5, onPiece: () => { throw new RangeError("mine"); } }),
-      RangeError,
-    );
+    let heard = 0;
+    const onPiece = () => { heard++; throw new RangeError("mine"); };
+    await assert.rejects(session.complete("the low", { ...greedy, maxTokens: 50, onPiece }), RangeError);
+    assert.equal(heard, 1);
     await session.complete("the low", { ...greedy, maxTokens: 2 });
+  },
+  async "what an async callback rejects with comes out of the call, and stops it"() {
+    const model = await tiny(endless);
+    const session = model.session();
+    const mine = async () => { throw new RangeError("mine"); };
+    const late = () => new Promise((_, reject) => setTimeout(reject, 30, new RangeError("mine"))); // when the answer has ended
+    for (const [onPiece, maxTokens] of [[mine, 0], [late, 0], [late, 2]]) {
+      await assert.rejects(session.complete("the low", { ...greedy, maxTokens, onPiece }), RangeError);
+      const stream = session.streamComplete("the low", { ...greedy, maxTokens, onPiece });
+      await assert.rejects(async () => { for await (const _ of stream); }, RangeError);
+    }
+    for (const onProgress of [mine, late]) await assert.rejects(Model.open(tinyPath, { onProgress }), RangeError);
+    assert.equal((await session.complete("the low", { ...greedy, onPiece: async () => false })).finishReason, "cancelled");
+    assert.equal((await session.complete("the low", { ...greedy, maxTokens: 2, onPiece: async () => {} })).generatedTokens, 2);
+    model.close();
   },
   async "the event loop goes on while the model generates"() {
     const model = await tiny(endless);
