@@ -7,48 +7,68 @@ import "C"
 
 import (
 	"context"
+	"runtime"
 	"runtime/cgo"
 	"unsafe"
 )
 
-// Callbacks come with a cgo.Handle as their `user`. A panic in one is carried over the C frames and raised again.
-
-type progress struct {
-	hear  func(fraction float64) bool
-	panic any
+// ending is how a function of the caller's ended where it did not return: by a panic, or by runtime.Goexit (which is
+// testing's FailNow too). Either is done again where it takes no C frames along.
+type ending struct {
+	panicked, left bool
+	with           any
 }
 
-type pieces struct {
-	hear  func(Piece) bool
-	panic any
+func (e *ending) of(run func()) {
+	e.left = true
+	func() {
+		e.panicked = true
+		defer func() { e.with = recover() }()
+		run()
+		e.panicked = false
+	}()
+	e.left = false
+}
+
+func (e *ending) again() {
+	if e.left {
+		runtime.Goexit()
+	}
+	if e.panicked {
+		panic(e.with)
+	}
+}
+
+// listener is the callback of one call. C has it as a cgo.Handle in its `user`.
+type listener[T any] struct {
+	hear func(T) bool
+	ending
+}
+
+// tell runs the callback in a goroutine that may end.
+func (l *listener[T]) tell(what T) (stop C.int) {
+	stop = 1
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		l.of(func() {
+			if l.hear(what) {
+				stop = 0
+			}
+		})
+	}()
+	<-done
+	return stop
 }
 
 //export hearthGoProgress
-func hearthGoProgress(fraction C.double, user unsafe.Pointer) (stop C.int) {
-	p := cgo.Handle(uintptr(user)).Value().(*progress)
-	defer func() {
-		if p.panic = recover(); p.panic != nil {
-			stop = 1
-		}
-	}()
-	if !p.hear(float64(fraction)) {
-		return 1
-	}
-	return 0
+func hearthGoProgress(fraction C.double, user unsafe.Pointer) C.int {
+	return cgo.Handle(uintptr(user)).Value().(*listener[float64]).tell(float64(fraction))
 }
 
 //export hearthGoPiece
-func hearthGoPiece(text *C.char, length C.size_t, token C.hearth_token, user unsafe.Pointer) (stop C.int) {
-	p := cgo.Handle(uintptr(user)).Value().(*pieces)
-	defer func() {
-		if p.panic = recover(); p.panic != nil {
-			stop = 1
-		}
-	}()
-	if !p.hear(Piece{Text: C.GoStringN(text, C.int(length)), Token: Token(token)}) {
-		return 1
-	}
-	return 0
+func hearthGoPiece(text *C.char, length C.size_t, token C.hearth_token, user unsafe.Pointer) C.int {
+	return cgo.Handle(uintptr(user)).Value().(*listener[Piece]).tell(Piece{Text: C.GoStringN(text, C.int(length)), Token: Token(token)})
 }
 
 // cancellation is a context, as the library wants it.

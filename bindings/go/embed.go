@@ -49,7 +49,7 @@ func (m *Model) Embed(ctx context.Context, texts []string, options *EmbedOptions
 	if err := check(C.hearth_embed_options_init(o, C.sizeof_hearth_embed_options, &fault), fault); err != nil {
 		return nil, err
 	}
-	var heard progress
+	var heard listener[float64]
 	if options != nil {
 		numbers := numbers{}
 		if o.dimensions = numbers.unsigned("dimensions", options.Dimensions); numbers.err != nil {
@@ -79,9 +79,7 @@ func (m *Model) Embed(ctx context.Context, texts []string, options *EmbedOptions
 	var out *C.hearth_embeddings
 	err = check(C.hearth_embed(m.handle, k.texts(texts), lengths, C.size_t(len(texts)), o, &out, &fault), fault)
 	defer C.hearth_embeddings_free(out)
-	if heard.panic != nil {
-		panic(heard.panic)
-	}
+	heard.again()
 	if err != nil {
 		return nil, because(ctx, err)
 	}

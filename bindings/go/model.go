@@ -67,7 +67,7 @@ func Open(ctx context.Context, path string, options *ModelOptions) (*Model, erro
 	if err := check(C.hearth_model_options_init(o, C.sizeof_hearth_model_options, &fault), fault); err != nil {
 		return nil, err
 	}
-	var heard progress
+	var heard listener[float64]
 	if options != nil {
 		numbers := numbers{}
 		o.threads, o.context_length = numbers.unsigned("threads", options.Threads), numbers.unsigned("context_length", options.ContextLength)
@@ -97,10 +97,7 @@ func Open(ctx context.Context, path string, options *ModelOptions) (*Model, erro
 	}
 	model := &Model{}
 	err = check(C.hearth_model_open(at, o, &model.handle, &fault), fault)
-	if heard.panic != nil {
-		C.hearth_model_close(model.handle)
-		panic(heard.panic)
-	}
+	heard.again()
 	if err != nil {
 		return nil, because(ctx, err)
 	}

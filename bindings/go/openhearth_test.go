@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -88,23 +89,36 @@ func TestStreamLeftEarlyStopsTheModel(t *testing.T) {
 	}
 }
 
-func TestAPanicInACallbackComesOutOfTheCall(t *testing.T) {
-	s := session(t, tiny(t))
-	mine := []hearth.Option{hearth.MaxTokens(5), hearth.OnPiece(func(hearth.Piece) bool { panic("mine") })}
-	for _, call := range []func(){
-		func() { s.Complete(context.Background(), "the low", mine...) },
-		func() { s.StreamComplete(context.Background(), "the low", mine...).Result() },
-	} {
-		func() {
-			defer func() {
-				if recover() != "mine" {
-					t.Error("the panic was lost")
-				}
+// A callback that panics, or leaves its goroutine, stops the answer and ends the call in the same way.
+func TestACallbackThatDoesNotReturn(t *testing.T) {
+	s := session(t, tinyWith(t, endless))
+	for name, leave := range map[string]func(){"panics": func() { panic("mine") }, "leaves": runtime.Goexit} {
+		heard := 0
+		on := []hearth.Option{hearth.IgnoreEnd(true), hearth.OnPiece(func(hearth.Piece) bool { heard++; leave(); return true })}
+		progress := &hearth.ModelOptions{OnProgress: func(float64) bool { heard++; leave(); return true }}
+		for _, call := range []func(){
+			func() { s.Complete(context.Background(), "the low", on...) },
+			func() { s.StreamComplete(context.Background(), "the low", on...).Result() },
+			func() {
+				hearth.Open(context.Background(), filepath.Join(os.Getenv("HEARTH_CONFORMANCE"), "tiny.gguf"), progress)
+			},
+		} {
+			var came any
+			returned, done := false, make(chan struct{})
+			heard = 0
+			go func() {
+				defer close(done)
+				defer func() { came = recover() }()
+				call()
+				returned = true
 			}()
-			call()
-		}()
-		if _, err := s.Complete(context.Background(), "the low", hearth.MaxTokens(2)); err != nil {
-			t.Fatal(err)
+			<-done
+			if returned || (came == "mine") != (name == "panics") || heard != 1 {
+				t.Error(name, returned, came, heard)
+			}
+			if _, err := s.Complete(context.Background(), "the low", hearth.MaxTokens(2)); err != nil {
+				t.Fatal(name, err)
+			}
 		}
 	}
 }

@@ -267,7 +267,7 @@ func (s *Session) generate(ctx context.Context, options []Option, run call) (*Re
 	defer stop.close()
 	o.cancellation = stop.handle
 
-	heard := pieces{hear: settings.onPiece}
+	heard := listener[Piece]{hear: settings.onPiece}
 	on, user := C.int(0), C.uintptr_t(0)
 	if heard.hear != nil {
 		handle := cgo.NewHandle(&heard)
@@ -281,9 +281,7 @@ func (s *Session) generate(ctx context.Context, options []Option, run call) (*Re
 		err = check(status, fault)
 	}
 	defer C.hearth_result_free(out)
-	if heard.panic != nil {
-		panic(heard.panic)
-	}
+	heard.again()
 	if err != nil {
 		return nil, because(ctx, err)
 	}

@@ -11,7 +11,7 @@ type Stream struct {
 	piece  Piece
 	result *Result
 	err    error
-	panic  any // of OnPiece
+	ending // of OnPiece, where it did not return
 }
 
 func stream(ctx context.Context, options []Option, run func(context.Context, ...Option) (*Result, error)) *Stream {
@@ -38,8 +38,7 @@ func stream(ctx context.Context, options []Option, run func(context.Context, ...
 	go func() {
 		defer close(s.done)
 		defer close(s.pieces)
-		defer func() { s.panic = recover() }() // it is the reader's, not the process's
-		s.result, s.err = run(ctx, append(options[:len(options):len(options)], OnPiece(hear))...)
+		s.of(func() { s.result, s.err = run(ctx, append(options[:len(options):len(options)], OnPiece(hear))...) })
 	}()
 	return s
 }
@@ -73,15 +72,13 @@ func (s *Stream) Next() bool {
 // Piece is the one that Next found.
 func (s *Stream) Piece() Piece { return s.piece }
 
-// Result waits for the end: the whole answer, or what went wrong. It panics with what OnPiece panicked with.
+// Result waits for the end: the whole answer, or what went wrong. Where OnPiece panicked, so does it.
 func (s *Stream) Result() (*Result, error) {
 	for range s.pieces {
 	}
 	<-s.done
 	s.cancel()
-	if s.panic != nil {
-		panic(s.panic)
-	}
+	s.again()
 	return s.result, s.err
 }
 
