@@ -108,8 +108,14 @@ static class Own
         using (var session = New())
         {
             var options = Greedy(50);
-            options.OnPiece = piece => throw new InvalidDataException("mine");
+            var heard = 0;
+            options.OnPiece = piece =>
+            {
+                heard++;
+                throw new InvalidDataException("mine");
+            };
             Throws<InvalidDataException>(() => session.StreamComplete("the low", options).Count());
+            Is(heard == 1 && session.Complete("the low", Greedy(3)).GeneratedTokens == 3, "stopped and usable");
         }
     }
 

@@ -1,5 +1,6 @@
 """Python values into the structs of hearth.h, each checked: ctypes itself would wrap a number that does not fit."""
 import ctypes
+import inspect
 import json
 import numbers
 import threading
@@ -96,6 +97,15 @@ def _go_on(*_):
     return True
 
 
+def goes_on(said):
+    """What a caller's callback said: False stops; anything else, None too, goes on."""
+    if inspect.isawaitable(said):
+        if inspect.iscoroutine(said):
+            said.close()
+        raise TypeError("the callback is async, and nothing would await it: give a plain function")
+    return said is not False
+
+
 class Callback:
     """A Python function called from C. What it raises ends the call and is raised there. The main thread always has one:
     signals come to Python code only, and Ctrl-C shall stop the call."""
@@ -124,5 +134,4 @@ class Callback:
 
 
 def progress(function):
-    """on_progress(fraction): False stops; anything else, None too, goes on."""
-    return Callback(c.OnProgress, None if function is None else lambda fraction, _: function(fraction) is not False)
+    return Callback(c.OnProgress, None if function is None else lambda fraction, _: goes_on(function(fraction)))

@@ -205,7 +205,7 @@ class Session(c.Handle):
 
         def hear(text, length, token, _):
             piece = Piece(string_at(text, length).decode("utf-8", "replace"), None if token == c.NO_TOKEN else token)
-            return on_piece(piece) is not False
+            return _options.goes_on(on_piece(piece))
 
         callback = _options.Callback(c.OnPiece, hear if on_piece else None)
         out = c.ResultPointer()
@@ -258,7 +258,7 @@ class _Worker:
             wake()
 
     def hear(self, on_piece, piece):
-        if self.stopped or (on_piece is not None and on_piece(piece) is False):
+        if self.stopped or (on_piece is not None and not _options.goes_on(on_piece(piece))):
             return False
         if piece:
             self.put(piece)

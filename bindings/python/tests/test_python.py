@@ -156,16 +156,27 @@ class Streams(unittest.TestCase):
         class Mine(Exception):
             pass
 
-        def on_piece(_):
+        heard = []
+
+        def mine(said):
+            heard.append(said)
             raise Mine
 
-        with self.assertRaises(Mine):
-            self.session.complete("the low", on_piece=on_piece)
-        with self.assertRaises(Mine):
-            list(self.session.stream_complete("the low", on_piece=on_piece))
-        with self.assertRaises(Mine):
-            open_model("tiny", on_progress=on_piece)
-        self.assertEqual(len(self.session.complete("the low", max_tokens=3, **GREEDY).tokens), 3)
+        async def of_no_use(_):
+            pass
+
+        calls = [lambda hear: self.session.complete("the low", on_piece=hear, **GREEDY),
+                 lambda hear: list(self.session.stream_complete("the low", on_piece=hear, **GREEDY)),
+                 lambda hear: asyncio.run(self.session.acomplete("the low", on_piece=hear, **GREEDY)),
+                 lambda hear: open_model("tiny", on_progress=hear)]
+        for call in calls:
+            with self.assertRaises(Mine):
+                call(mine)
+            self.assertEqual(len(heard), 1)
+            heard.clear()
+            with self.assertRaisesRegex(TypeError, "async"):
+                call(of_no_use)
+            self.assertEqual(len(self.session.complete("the low", max_tokens=3, **GREEDY).tokens), 3)
 
     def test_async(self):
         async def talk():

@@ -6,6 +6,7 @@ import java.util.LinkedHashMap;
 import java.util.Collections;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
 
@@ -192,10 +193,13 @@ final class OwnTests {
     IllegalStateException own = new IllegalStateException("of the callback");
     try (Model model = model();
         Session session = model.session()) {
+      AtomicInteger heard = new AtomicInteger();
       GenerationOptions options = greedy(20).onPiece(piece -> {
+        heard.incrementAndGet();
         throw own;
       });
       throwsIt(own, () -> session.complete(PROMPT, options));
+      same(heard.get(), 1);
       same(session.complete(PROMPT, greedy(2)).generatedTokens(), 2L);
     }
   }
@@ -204,12 +208,16 @@ final class OwnTests {
     Error own = new Error("of the callback");
     try (Model model = model();
         Session session = model.session()) {
+      AtomicInteger heard = new AtomicInteger();
       GenerationOptions options = greedy(20).onPiece(piece -> {
+        heard.incrementAndGet();
         throw own;
       });
       try (TextStream answer = session.streamComplete(PROMPT, options)) {
         throwsIt(own, () -> answer.stream().count());
       }
+      same(heard.get(), 1);
+      same(session.complete(PROMPT, greedy(2)).generatedTokens(), 2L);
     }
   }
 
