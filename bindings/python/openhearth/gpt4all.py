@@ -183,7 +183,8 @@ class GPT4All:
 
     def _fitting_prompt(self, history, max_tokens):
         """Where all of it no longer fits, the model no longer sees the oldest turns: the prompt, and how many messages it leaves out.
-        The answer's tokens have room, at most a quarter of the context."""
+        The answer's tokens have room, at most a quarter of the context. (Session.say does likewise, but for good and with the file's own
+        template alone: here the history stays whole, and templates may be the caller's.)"""
         room = self._n_ctx - min(max_tokens, self._n_ctx // 4)
         first = 1 if history[0]["role"] == "system" else 0
         for forgotten in range(self._forgotten, len(history) - first, 2):
