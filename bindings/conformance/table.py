@@ -21,6 +21,7 @@ OPERATIONS = {
     "conversation": "conversations",
     "busy": "misuse: busy, closed, closed twice", "closed": "misuse: busy, closed, closed twice", "outlives": "a session outlives its model",
     "together": "sessions at once", "other_adapter": "adapters", "cycles": "200 open-generate-close cycles, memory flat",
+    "estimates": "logits estimated, or all computed",
     "score": "log-likelihoods", "score_tokens": "log-likelihoods", "embed": "embeddings",
 }
 

@@ -39,6 +39,7 @@ static class Operations
         { "together", Together },
         { "other_adapter", OtherAdapter },
         { "cycles", Cycles },
+        { "estimates", Estimates },
     };
 
     public static Model Open(string name, JsonObject options = null, Func<double, bool> progress = null, CancellationToken stop = default(CancellationToken))
@@ -305,5 +306,18 @@ static class Operations
         return new JsonObject { { "flat", Resident() - warm <= a.Number("growth") } };
     }
 
-    static long Resident() { return long.Parse(File.ReadAllText("/proc/self/statm").Split(' ')[1]) * Environment.SystemPageSize; }
+    static JsonObject Estimates(string name, JsonObject a)
+    {
+        using (var model = Open(name, a.Has("model_options") ? (JsonObject)a["model_options"] : null))
+        using (var session = model.NewSession())
+        {
+            var before = Private();
+            GenerateIn(session, a);
+            return new JsonObject { { "grown", Private() - before > a.Number("growth") } };
+        }
+    }
+
+    static long Resident(int field = 1) { return long.Parse(File.ReadAllText("/proc/self/statm").Split(' ')[field]) * Environment.SystemPageSize; }
+
+    static long Private() { return Resident() - Resident(2); } // without mapped files
 }

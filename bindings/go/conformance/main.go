@@ -477,11 +477,25 @@ var operations = map[string]func(model string, a object) object{
 		}
 		return object{"flat": resident()-warm <= number(a, "growth")}
 	},
+	"estimates": func(model string, a object) object {
+		given, _ := a["model_options"].(object)
+		m := must(open(ctx, model, given, nil))
+		defer m.Close()
+		s := must(m.NewSession(nil))
+		defer s.Close()
+		before := private()
+		must(generateIn(ctx, s, a))
+		return object{"grown": private()-before > number(a, "growth")}
+	},
 }
 
-func resident() int {
+func resident() int { return memory(1) }
+
+func private() int { return memory(1) - memory(2) } // without mapped files
+
+func memory(field int) int {
 	fields := strings.Fields(string(must(os.ReadFile("/proc/self/statm"))))
-	return must(strconv.Atoi(fields[1])) * os.Getpagesize()
+	return must(strconv.Atoi(fields[field])) * os.Getpagesize()
 }
 
 func perform(c testCase) (out object, broken error) {

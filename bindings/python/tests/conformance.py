@@ -219,9 +219,19 @@ class Operations:
                 warm = resident()
         return {"flat": resident() - warm <= arguments["growth"]}
 
+    def estimates(self, model, arguments):
+        with open_model(model, **arguments.get("model_options", {})) as opened, opened.session() as session:
+            before = private()
+            generate_in(session, arguments)
+            return {"grown": private() - before > arguments["growth"]}
 
-def resident():
-    return int(pathlib.Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+def resident(field=1):
+    return int(pathlib.Path("/proc/self/statm").read_text().split()[field]) * os.sysconf("SC_PAGE_SIZE")
+
+
+def private():
+    return resident() - resident(2)  # without mapped files
 
 
 def perform(case):

@@ -55,6 +55,10 @@ async function generated(session, a) {
 }
 
 const resident = () => process.memoryUsage.rss();
+function privateMemory() {
+  const [, all, shared] = readFileSync("/proc/self/statm", "utf8").split(" "); // pages; mapped files are shared
+  return (all - shared) * 4096;
+}
 
 const operations = {
   library: () => ({ version, level_is_known: cpuLevels().includes(activeCpuLevel()) }),
@@ -190,6 +194,16 @@ const operations = {
       if (i + 1 === Math.floor(a.count / 4)) warm = resident();
     }
     return { flat: resident() - warm <= a.growth };
+  },
+  async estimates(model, a) {
+    const opened = await open(model, camel(a.model_options));
+    const session = opened.session();
+    const before = privateMemory();
+    await generateIn(session, a);
+    const grown = privateMemory() - before > a.growth;
+    session.close();
+    opened.close();
+    return { grown };
   },
 };
 

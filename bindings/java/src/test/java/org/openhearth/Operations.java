@@ -74,6 +74,7 @@ final class Operations {
         model(model).adapter(path(text(a, "adapter"))).close();
         return new JsonObject();
       case "cycles": return cycles(model, a);
+      case "estimates": return estimates(model, a);
       default: throw new AssertionError("no operation " + operation);
     }
   }
@@ -381,9 +382,23 @@ final class Operations {
     return object("flat", grown <= number(a, "growth", 0), "grown", grown);
   }
 
+  private JsonObject estimates(String name, JsonObject a) throws Exception {
+    JsonObject given = has(a, "model_options") ? a.getAsJsonObject("model_options") : new JsonObject();
+    try (Model model = Model.open(path(name), Arguments.modelOptions(given));
+        Session session = model.session()) {
+      long before = resident() - memory(2); // without mapped files
+      answer(session, a, Arguments.generationOptions(options(a)));
+      return object("grown", resident() - memory(2) - before > number(a, "growth", 0));
+    }
+  }
+
   private static long resident() throws Exception {
     System.gc(); // Java's own garbage is not what is measured
+    return memory(1);
+  }
+
+  private static long memory(int field) throws Exception {
     String[] fields = Files.readString(Path.of("/proc/self/statm")).split(" ");
-    return Long.parseLong(fields[1]) * PAGE_BYTES;
+    return Long.parseLong(fields[field]) * PAGE_BYTES;
   }
 }
