@@ -450,13 +450,17 @@ TEST(Tokenizer, KnowsGpt4oThatIgnoresMerges) {
                     before = "[^\\r\\n\\p{L}\\p{N}]?", after = "(?i:'s|'t|'re|'ve|'m|'ll|'d)?";
   json tokenizer = tiny_bytes();
   tokenizer["model"]["ignore_merges"] = true;
+  tokenizer["model"]["vocab"] = {{"a", 0}, {"b", 1}, {"ab", 2}, {"aab", 4}, {"B", 5}, {"ĠabÌģab", 6}};
   tokenizer["pre_tokenizer"] =
       sequence({split(before + upper + "*" + lower + "+" + after + "|" + before + upper + "+" + lower + "*" + after +
                       "|\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n/]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+"),
                 bytes_only});
   const Folder folder;
   folder.save_json("tokenizer.json", tokenizer);
-  EXPECT_EQ(folder.import(4).string("tokenizer.ggml.pre"), "granite-embed-multi-97m");
+  const gguf::Metadata metadata = folder.import(7);
+  EXPECT_EQ(metadata.string("tokenizer.ggml.pre"), "granite-embed-multi-97m");
+  // Words begin where the case changes, marks belong to them, and one of the vocabulary is itself.
+  EXPECT_EQ(text::Tokenizer::load(metadata)->encode("aabBab ab\u0301ab"), (std::vector<Token>{4, 5, 2, 6}));
 }
 
 TEST(Tokenizer, IsNoneWhereThereIsNone) {
