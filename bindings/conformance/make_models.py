@@ -7,6 +7,7 @@
   tiny-adapter.gguf   a LoRA adapter for it
   tiny-other.gguf     a model of another width, which the adapter does not fit
   tiny-encoder.gguf   a BERT of two layers with a WordPiece vocabulary
+  tiny-embedder.gguf  tiny.gguf as a decoder that embeds: its file says how to pool
   no-tokenizer.gguf   tiny.gguf without its vocabulary
   truncated.gguf      the first half of tiny.gguf
   text.gguf           no model at all
@@ -81,7 +82,7 @@ class Weights:
 SPECIAL = ["<|begin|>", "<|end|>", "<|system|>", "<|user|>", "<|assistant|>", "<|tool|>"]
 
 
-def llama(width, seed, vocabulary=True):
+def llama(width, seed, vocabulary=True, more=None):
     inner, heads, layers, context = 2 * width, 4, 2, 512
     letters = byte_alphabet()
     merges = ["t h", "Ġ th", "i n", "e r", "Ġ a", "Ġth e", "in g", "o n", "l o", "lo w"]
@@ -99,6 +100,7 @@ def llama(width, seed, vocabulary=True):
         "llama.attention.head_count_kv": (UINT32, heads // 2),
         "llama.attention.layer_norm_rms_epsilon": (FLOAT32, 1e-5),
         "llama.rope.dimension_count": (UINT32, width // heads),
+        **(more or {}),
     }
     if vocabulary:
         metadata.update({
@@ -202,6 +204,7 @@ def main():
         "tiny-adapter.gguf": adapter(64),
         "tiny-other.gguf": llama(32, 2),
         "tiny-encoder.gguf": encoder(),
+        "tiny-embedder.gguf": llama(64, 1, more={"llama.pooling_type": (UINT32, 3)}),
         "no-tokenizer.gguf": llama(64, 1, vocabulary=False),
         "truncated.gguf": tiny[:len(tiny) // 2],
         "text.gguf": b"This is no model.\n" * 8,

@@ -278,6 +278,41 @@ static int renewing(double fraction, void* user) {
   return 0;
 }
 
+struct Progress {
+  int calls;
+  double reached;
+};
+
+static int stop_at_third(double fraction, void* user) {
+  struct Progress* progress = user;
+  progress->reached = fraction;
+  return ++progress->calls == 3;
+}
+
+/* Of texts that make several batches before any progress is due. */
+static void test_cancelled_between_batches(void) {
+  const char* models[] = {"tiny-encoder", "tiny-embedder"};
+  const char* texts[128];
+  char text[241] = "";
+  size_t i;
+  for (i = 0; i < 60; ++i) strcat(text, "the ");
+  for (i = 0; i < 128; ++i) texts[i] = text;
+  for (i = 0; i < 2; ++i) {
+    hearth_model* model = open_model(models[i]);
+    struct Progress progress = {0, 1};
+    hearth_embed_options options;
+    hearth_embeddings* embeddings = NULL;
+    CHECK_OK(hearth_embed_options_init(&options, sizeof options, &error));
+    options.on_progress = stop_at_third;
+    options.user = &progress;
+    CHECK_STATUS(HEARTH_CANCELLED, hearth_embed(model, texts, NULL, 128, &options, &embeddings, &error));
+    CHECK(embeddings == NULL && progress.calls == 3 && progress.reached == 0);
+    CHECK_OK(hearth_embed(model, texts, NULL, 1, NULL, &embeddings, &error));
+    hearth_embeddings_free(embeddings);
+    hearth_model_close(model);
+  }
+}
+
 static void test_cancelled_opening(void) {
   hearth_model_options options;
   hearth_model* model = NULL;
@@ -453,6 +488,7 @@ int main(int argc, char** argv) {
   test_conversation();
   test_deep_json_is_refused();
   test_cancelled_opening();
+  test_cancelled_between_batches();
   test_threads();
   test_cancelled_from_another_thread();
   test_adapters();
