@@ -10,7 +10,7 @@ Calibration::Calibration(const std::filesystem::path& model, const std::filesyst
   const MappedFile file(text);
   model_ = model::Model::open(model);
   const auto tokenizer = text::Tokenizer::load(model_->file().metadata());
-  tokens_ = tokenizer->encode({reinterpret_cast<const char*>(file.bytes().data()), file.bytes().size()});
+  tokens_ = tokenizer->encode(file.text());
   if (tokenizer->adds_bos()) bos_ = tokenizer->bos();
 }
 

@@ -188,7 +188,7 @@ ImportResult import_adapter(const std::filesystem::path& folder, const std::file
   metadata.set("adapter.type", {std::string("lora")});
   metadata.set("adapter.lora.alpha", {static_cast<float>(config.number({"lora_alpha"}, 8))});
   add_origin(folder, config, {.all = result.weights}, metadata);
-  result.bytes = write_file(out, metadata, planned, checkpoint, options, [](gguf::File) {});
+  result.bytes = write_file(out, metadata, planned, checkpoint, options, [](const gguf::File&) {});
   return result;
 }
 

@@ -34,9 +34,7 @@ Json parse_json(std::string_view text, const std::string& origin) {
 }
 
 Json read_json(const std::filesystem::path& path) {
-  const MappedFile file(path);
-  const auto bytes = file.bytes();
-  return parse_json({reinterpret_cast<const char*>(bytes.data()), bytes.size()}, path.string());
+  return parse_json(MappedFile(path).text(), path.string());
 }
 
 Json read_json_if_there(const std::filesystem::path& path) {

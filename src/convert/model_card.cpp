@@ -6,9 +6,11 @@
 #include <cctype>
 #include <cmath>
 #include <optional>
+#include <span>
 
 #include "base/mapped_file.h"
 #include "base/utf8.h"
+#include "convert/lines.h"
 
 namespace hearth::convert {
 
@@ -56,16 +58,15 @@ bool begins_a_key(std::string_view line) {
   return !line.starts_with(' ') && !line.starts_with('\t') && (line.find(':') != line.npos || trim(line) == "---");
 }
 
-std::vector<std::string_view> split_lines(std::string_view text) {
-  std::vector<std::string_view> lines;
-  for (std::size_t at = 0; at < text.size();) {
-    const std::size_t end = std::min(text.find('\n', at), text.size());
-    std::string_view line = text.substr(at, end - at);
-    if (line.ends_with('\r')) line.remove_suffix(1);
-    lines.push_back(line);
-    at = end + 1;
+// A list that begins in the line `last`, with those below up to one that closes it or is a key again: `last` is then
+// the last of them.
+std::string with_lines_below(std::string list, std::span<const std::string_view> lines, std::size_t& last) {
+  bool closed = !list.starts_with('[') || list.find(']') != list.npos;
+  while (!closed && last + 1 < lines.size() && !begins_a_key(lines[last + 1])) {
+    list.append(" ").append(trim(lines[++last]));
+    closed = lines[last].find(']') != lines[last].npos;
   }
-  return lines;
+  return list;
 }
 
 // "smollm2-135m-instruct" as "Smollm2 135m Instruct": words that are all small get a capital; versions and sizes stay.
@@ -117,7 +118,7 @@ Name name_of(const std::filesystem::path& folder, const JsonObject& config) {
     if (text.starts_with("models--") && split != text.npos) return {text.substr(8, split - 8), text.substr(split + 2)};
   }
   const std::string own = (path.filename().empty() ? path.parent_path() : path).filename().string();
-  const Name loaded = split_id(config.string("_name_or_path", ""));
+  Name loaded = split_id(config.string("_name_or_path", ""));
   if (own.empty() || is_hash(own)) return loaded;
   const auto same = [](char a, char b) {
     return std::tolower(static_cast<unsigned char>(a)) == std::tolower(static_cast<unsigned char>(b));
@@ -195,7 +196,7 @@ std::string rounded(double count) {
 
 Card parse_model_card(std::string_view readme) {
   Card card;
-  const auto lines = split_lines(readme.substr(0, 1 << 20));
+  const auto lines = lines_of(readme.substr(0, 1 << 20));
   if (lines.empty() || trim(lines[0]) != "---") return card;
   std::vector<std::string>* open = nullptr;  // whose list or text goes on below
   bool is_text = false;
@@ -217,13 +218,8 @@ Card parse_model_card(std::string_view readme) {
     const auto colon = line.find(':');
     if (indented || colon == line.npos) continue;  // deeper than a card's own keys
     std::string value(trim(line.substr(colon + 1)));
-    std::string list = value;  // with the lines below, up to one that closes it or is a key again
     std::size_t last = i;
-    bool closed = !list.starts_with('[') || list.find(']') != list.npos;
-    while (!closed && last + 1 < lines.size() && !begins_a_key(lines[last + 1])) {
-      list.append(" ").append(trim(lines[++last]));
-      closed = lines[last].find(']') != lines[last].npos;
-    }
+    const std::string list = with_lines_below(value, lines, last);
     open = &card[std::string(trim(line.substr(0, colon)))];
     is_text = value.starts_with('|') || value.starts_with('>');
     if (is_text || value.empty()) continue;
@@ -249,10 +245,8 @@ void add_origin(const std::filesystem::path& folder, const JsonObject& config, c
                 gguf::Metadata& metadata) {
   Card card;
   if (const auto readme = folder / "README.md";
-      std::filesystem::exists(readme) && std::filesystem::file_size(readme) > 0) {
-    const MappedFile file(readme);
-    card = parse_model_card({reinterpret_cast<const char*>(file.bytes().data()), file.bytes().size()});
-  }
+      std::filesystem::exists(readme) && std::filesystem::file_size(readme) > 0)
+    card = parse_model_card(MappedFile(readme).text());
   Writer writer(card, metadata);
   const Name name = name_of(folder, config);
   const auto either = [&](std::string_view key, const std::string& other) {

@@ -160,8 +160,7 @@ Vocabulary parse_sentencepiece(std::string_view bytes, const std::string& origin
 }
 
 Vocabulary read_sentencepiece(const std::filesystem::path& path) {
-  const MappedFile file(path);
-  return parse_sentencepiece({reinterpret_cast<const char*>(file.bytes().data()), file.bytes().size()}, path.string());
+  return parse_sentencepiece(MappedFile(path).text(), path.string());
 }
 
 }  // namespace hearth::convert

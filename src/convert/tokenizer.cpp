@@ -8,39 +8,24 @@
 
 #include "base/error.h"
 #include "base/mapped_file.h"
+#include "convert/lines.h"
 #include "convert/vocabulary.h"
 
 namespace hearth::convert {
 
 namespace {
 
-std::string read_file(const std::filesystem::path& path) {
-  const MappedFile file(path);
-  return {reinterpret_cast<const char*>(file.bytes().data()), file.bytes().size()};
-}
-
 JsonObject optional_object(const std::filesystem::path& path) {
   Json json = read_json_if_there(path);
   return JsonObject(json.is_null() ? Json::object() : std::move(json), path.string());
 }
 
-// Lines of a file, without their ends.
-std::vector<std::string> lines_of(const std::filesystem::path& path) {
-  std::vector<std::string> lines;
-  const std::string text = read_file(path);
-  for (std::size_t at = 0; at < text.size();) {
-    const std::size_t end = std::min(text.find('\n', at), text.size());
-    lines.push_back(text.substr(at, end - at - (end > at && text[end - 1] == '\r')));
-    at = end + 1;
-  }
-  return lines;
-}
-
 // tokenizer.json as it would be, of the files that tokenizers had before it.
 Json old_wordpiece(const std::filesystem::path& folder, const JsonObject& settings) {
   Json vocab = Json::object();
-  const auto lines = lines_of(folder / "vocab.txt");
-  for (std::size_t i = 0; i < lines.size(); ++i) vocab[lines[i]] = i;
+  const MappedFile file(folder / "vocab.txt");
+  const auto lines = lines_of(file.text());
+  for (std::size_t i = 0; i < lines.size(); ++i) vocab[std::string(lines[i])] = i;
   Json added = Json::array();
   for (const char* name : {"[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"})
     if (vocab.contains(name)) added.push_back({{"id", vocab[name]}, {"content", name}, {"special", true}});
@@ -55,8 +40,9 @@ Json old_wordpiece(const std::filesystem::path& folder, const JsonObject& settin
 
 Json old_byte_pairs(const std::filesystem::path& folder) {
   Json merges = Json::array();
-  for (std::string& line : lines_of(folder / "merges.txt"))
-    if (!line.empty() && !line.starts_with("#version")) merges.push_back(std::move(line));
+  const MappedFile file(folder / "merges.txt");
+  for (const std::string_view line : lines_of(file.text()))
+    if (!line.empty() && !line.starts_with("#version")) merges.push_back(line);
   return {{"model", {{"type", "BPE"}, {"vocab", read_json(folder / "vocab.json")}, {"merges", std::move(merges)}}},
           {"pre_tokenizer", {{"type", "ByteLevel"}, {"add_prefix_space", false}}}};
 }
@@ -112,9 +98,9 @@ class Assembler {
   void write_templates(gguf::Metadata& metadata) const {
     constexpr std::string_view key = "tokenizer.chat_template";
     if (has("chat_template.jinja")) {
-      Json list = {{{"name", "default"}, {"template", read_file(folder_ / "chat_template.jinja")}}};
+      Json list = {{{"name", "default"}, {"template", MappedFile(folder_ / "chat_template.jinja").text()}}};
       for (const auto& path : additional_templates())
-        list.push_back({{"name", path.stem().string()}, {"template", read_file(path)}});
+        list.push_back({{"name", path.stem().string()}, {"template", MappedFile(path).text()}});
       return write_named_templates(list, folder_.string(), metadata);
     }
     const JsonObject other = optional_object(folder_ / "chat_template.json");
@@ -196,7 +182,10 @@ class Assembler {
     for (std::size_t id = 0; id < vocabulary_.tokens.size(); ++id) {
       std::string& token = vocabulary_.tokens[id];
       if (vocabulary_.kinds[id] != text::TokenKind::normal) continue;
-      token = token.starts_with("##") ? token.substr(2) : "▁" + token;
+      if (token.starts_with("##"))
+        token.erase(0, 2);
+      else
+        token.insert(0, "▁");
     }
   }
 

@@ -227,9 +227,7 @@ class Parser {
     const std::string type = type_of(part);
     if (type == "Precompiled")
       vocabulary_.charsmap = decode_base64(part.string("precompiled_charsmap", ""));
-    else if (type == "Replace" && part.object("pattern").string("Regex", "") == " {2,}")
-      vocabulary_.remove_extra_whitespaces = true;
-    else if (type == "Strip")
+    else if (type == "Strip" || (type == "Replace" && part.object("pattern").string("Regex", "") == " {2,}"))
       vocabulary_.remove_extra_whitespaces = true;
     else
       refuse(fmt::format("the normalizer {} of a Unigram tokenizer", type));

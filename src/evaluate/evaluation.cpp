@@ -85,6 +85,7 @@ std::vector<const Task*> choose(const std::vector<Task>& library, const std::vec
     const auto at = std::find_if(library.begin(), library.end(), [&](const Task& task) { return task.name() == name; });
     if (at == library.end()) {
       std::vector<std::string> known;
+      known.reserve(library.size());
       for (const Task& task : library) known.push_back(task.name());
       throw Error(Code::usage, fmt::format("there is no task \"{}\"", name), {},
                   fmt::format("known are {}", fmt::join(known, ", ")));
