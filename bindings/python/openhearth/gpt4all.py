@@ -41,7 +41,31 @@ def _go_on(token_id, response):
     return True
 
 
-class GPT4All:
+class _Opened:
+    """What both classes are: a model that is open, until it is closed."""
+
+    model: Model
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+    def close(self) -> None:
+        self.model.close()
+
+    @property
+    def backend(self) -> str:
+        return "cpu"
+
+    @property
+    def device(self) -> Optional[str]:
+        """The name of the GPU in use: there is none."""
+        return None
+
+
+class GPT4All(_Opened):
     """A model and, at most, one chat session."""
 
     def __init__(self, model_name: str, *, model_path: Union[str, os.PathLike, None] = None, model_type: Optional[str] = None,
@@ -58,25 +82,10 @@ class GPT4All:
         self._forgotten = 0  # messages of the history that no longer fit, after its system message
         self._chat_template = self._prompt_template = None
 
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.close()
-
     def close(self) -> None:
         if self._session is not None:
             self._session.close()
-        self.model.close()
-
-    @property
-    def backend(self) -> str:
-        return "cpu"
-
-    @property
-    def device(self) -> Optional[str]:
-        """The name of the GPU in use: there is none."""
-        return None
+        super().close()
 
     @property
     def current_chat_session(self) -> Optional[List[Dict[str, str]]]:
@@ -256,7 +265,7 @@ def _legacy_prompt(template, history):
     return text
 
 
-class Embed4All:
+class Embed4All(_Opened):
     """Vectors for texts."""
 
     MIN_DIMENSIONALITY = MIN_DIMENSIONALITY
@@ -268,23 +277,6 @@ class Embed4All:
         found = GPT4All.retrieve_model(model_name or self.DEFAULT_MODEL, model_path=kwargs.get("model_path"),
                                        allow_download=kwargs.get("allow_download", True), verbose=kwargs.get("verbose", False))
         self.model = Model(found["path"], threads=n_threads)
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.close()
-
-    def close(self) -> None:
-        self.model.close()
-
-    @property
-    def backend(self) -> str:
-        return "cpu"
-
-    @property
-    def device(self) -> Optional[str]:
-        return None
 
     def embed(self, text: Union[str, List[str]], *, prefix: Optional[str] = None, dimensionality: Optional[int] = None,
               long_text_mode: str = "mean", return_dict: bool = False, atlas: bool = False,

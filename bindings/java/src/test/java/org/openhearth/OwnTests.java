@@ -7,6 +7,7 @@ import java.util.Collections;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.function.BiConsumer;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
 
@@ -189,36 +190,32 @@ final class OwnTests {
     }
   }
 
-  private void exceptionInPiece() {
-    IllegalStateException own = new IllegalStateException("of the callback");
+  /** It comes out as it is, after one piece, and the session goes on. */
+  private void exceptionIn(Throwable own, BiConsumer<Session, GenerationOptions> call) {
     try (Model model = model();
         Session session = model.session()) {
       AtomicInteger heard = new AtomicInteger();
       GenerationOptions options = greedy(20).onPiece(piece -> {
         heard.incrementAndGet();
-        throw own;
+        Callbacks.<RuntimeException>sneak(own);
+        return true;
       });
-      throwsIt(own, () -> session.complete(PROMPT, options));
+      throwsIt(own, () -> call.accept(session, options));
       same(heard.get(), 1);
       same(session.complete(PROMPT, greedy(2)).generatedTokens(), 2L);
     }
   }
 
+  private void exceptionInPiece() {
+    exceptionIn(new IllegalStateException("mine"), (session, options) -> session.complete(PROMPT, options));
+  }
+
   private void exceptionInStream() {
-    Error own = new Error("of the callback");
-    try (Model model = model();
-        Session session = model.session()) {
-      AtomicInteger heard = new AtomicInteger();
-      GenerationOptions options = greedy(20).onPiece(piece -> {
-        heard.incrementAndGet();
-        throw own;
-      });
+    exceptionIn(new Error("mine"), (session, options) -> {
       try (TextStream answer = session.streamComplete(PROMPT, options)) {
-        throwsIt(own, () -> answer.stream().count());
+        answer.stream().count();
       }
-      same(heard.get(), 1);
-      same(session.complete(PROMPT, greedy(2)).generatedTokens(), 2L);
-    }
+    });
   }
 
   private void exceptionInProgress() {
