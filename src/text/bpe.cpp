@@ -8,7 +8,7 @@
 #include <bitset>
 
 #include "base/error.h"
-#include "text/merge.h"
+#include "text/merge_work.h"
 #include "text/pre_tokenizer.h"
 #include "text/tokenizer_base.h"
 #include "text/unicode.h"
@@ -151,16 +151,11 @@ class BytePairTokenizer final : public TokenizerBase {
     return table;
   }
 
-  struct Work {
-    std::vector<Symbol> symbols;
-    Merger merger;
-  };
-
   void encode(std::span<const Fragment> fragments, std::vector<Token>& tokens) const override {
     std::size_t bytes = 0;
     for (const Fragment& fragment : fragments) bytes += fragment.text.size();
     WordCache cache(bytes);
-    Work work;
+    MergeWork work;
     std::vector<std::uint32_t> ends;
     std::string escaped;
     for (const Fragment& fragment : fragments) {
@@ -183,7 +178,7 @@ class BytePairTokenizer final : public TokenizerBase {
     }
   }
 
-  void encode_word(std::string_view word, Work& work, std::vector<Token>& tokens) const {
+  void encode_word(std::string_view word, MergeWork& work, std::vector<Token>& tokens) const {
     if (pre_tokenizer_.escapes_space) {
       if (whole_lines(word)) return tokens.push_back(vocabulary().find(word));
       return encode_characters(word, work, tokens);
@@ -218,25 +213,13 @@ class BytePairTokenizer final : public TokenizerBase {
     return pre_tokenizer_.adds_bos && word.find_first_not_of('\n') == word.npos && vocabulary().find(word) != no_token;
   }
 
-  void encode_characters(std::string_view word, Work& work, std::vector<Token>& tokens) const {
-    work.symbols.clear();
-    for (std::uint32_t i = 0; i < word.size();) {
-      const std::uint32_t end = i + character_at(word, i).bytes;
-      work.symbols.push_back({i, end, vocabulary().find(word.substr(i, end - i))});
-      i = end;
-    }
+  void encode_characters(std::string_view word, MergeWork& work, std::vector<Token>& tokens) const {
+    work.begin(word, vocabulary());
     merge(work);
-    for (const Symbol& symbol : work.symbols) {
-      if (symbol.token != no_token) {
-        tokens.push_back(symbol.token);
-        continue;
-      }
-      for (std::uint32_t i = symbol.begin; i < symbol.end; ++i)
-        if (const Token byte = bytes_[static_cast<unsigned char>(word[i])]; byte != no_token) tokens.push_back(byte);
-    }
+    work.append_tokens(word, bytes_, tokens);
   }
 
-  void merge(Work& work) const {
+  void merge(MergeWork& work) const {
     work.merger.merge(work.symbols, [this](const Symbol& left, const Symbol& right) {
       return merges_.find(left.token, right.token);
     });

@@ -5,7 +5,7 @@
 #include <bit>
 #include <numeric>
 
-#include "text/merge.h"
+#include "text/merge_work.h"
 #include "text/tokenizer_base.h"
 #include "text/unicode.h"
 #include "text/word_cache.h"
@@ -92,16 +92,11 @@ class SentencePieceTokenizer final : public TokenizerBase {
   }
 
  private:
-  struct Work {
-    std::vector<Symbol> symbols;
-    Merger merger;
-  };
-
   void encode(std::span<const Fragment> fragments, std::vector<Token>& tokens) const override {
     std::size_t bytes = 0;
     for (const Fragment& fragment : fragments) bytes += fragment.text.size();
     WordCache cache(bytes);
-    Work work;
+    MergeWork work;
     bool after_special = true;
     for (const Fragment& fragment : fragments) {
       if (fragment.token != no_token) {
@@ -126,31 +121,19 @@ class SentencePieceTokenizer final : public TokenizerBase {
     }
   }
 
-  void encode_word(std::string_view word, WordCache& cache, Work& work, std::vector<Token>& tokens) const {
+  void encode_word(std::string_view word, WordCache& cache, MergeWork& work, std::vector<Token>& tokens) const {
     cache.append(word, tokens, [&](std::vector<Token>& out) { merge_word(word, work, out); });
   }
 
-  void merge_word(std::string_view word, Work& work, std::vector<Token>& tokens) const {
-    work.symbols.clear();
-    for (std::uint32_t i = 0; i < word.size();) {
-      const std::uint32_t end = i + character_at(word, i).bytes;
-      work.symbols.push_back({i, end, vocabulary().find(word.substr(i, end - i))});
-      i = end;
-    }
+  void merge_word(std::string_view word, MergeWork& work, std::vector<Token>& tokens) const {
+    work.begin(word, vocabulary());
     work.merger.merge(work.symbols, [&](const Symbol& left, const Symbol& right) -> Join {
       const std::size_t bytes = right.end - left.begin;
       if (bytes > vocabulary().longest()) return {0, no_token};
       const Token token = vocabulary().find(word.substr(left.begin, bytes));
       return {token == no_token ? 0 : ranks_[std::size_t(token)], token};
     });
-    for (const Symbol& symbol : work.symbols) {
-      if (symbol.token != no_token) {
-        tokens.push_back(symbol.token);
-        continue;
-      }
-      for (std::uint32_t i = symbol.begin; i < symbol.end; ++i)
-        if (const Token byte = bytes_[static_cast<unsigned char>(word[i])]; byte != no_token) tokens.push_back(byte);
-    }
+    work.append_tokens(word, bytes_, tokens);
   }
 
   std::string plain_piece(std::string_view text) const override { return unescape_spaces(text); }
