@@ -253,6 +253,8 @@ class Parser {
     vocabulary_.model = "bert";
     if (model_.string("continuing_subword_prefix", "##") != "##")
       refuse(fmt::format("continuing_subword_prefix {}", model_.string("continuing_subword_prefix", "")));
+    if (const auto longest = model_.integer({"max_input_chars_per_word"}, 100); longest != 100)
+      refuse(fmt::format("max_input_chars_per_word {}", longest));
     read_vocabulary();
     vocabulary_.roles = {{"unk", model_.string("unk_token", "[UNK]")},
                          {"cls", "[CLS]"},

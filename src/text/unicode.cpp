@@ -2,6 +2,8 @@
 
 #include <utf8proc.h>
 
+#include <span>
+
 #include "base/utf8.h"
 
 namespace hearth::text {
@@ -103,13 +105,18 @@ std::uint32_t lower_case(std::uint32_t code) noexcept {
   return static_cast<std::uint32_t>(utf8proc_tolower(static_cast<utf8proc_int32_t>(code)));
 }
 
-std::uint32_t base_character(std::uint32_t code) noexcept {
-  if (code < 0xc0) return code;
-  utf8proc_int32_t parts[32];
+std::size_t without_accents(std::uint32_t code, std::uint32_t (&bases)[most_bases]) noexcept {
+  bases[0] = code;
+  if (code < 0xc0) return 1;
+  utf8proc_int32_t parts[most_bases] = {};
   int last_class = 0;
   const auto count =
-      utf8proc_decompose_char(static_cast<utf8proc_int32_t>(code), parts, 32, UTF8PROC_DECOMPOSE, &last_class);
-  return count > 0 && count <= 32 ? static_cast<std::uint32_t>(parts[0]) : code;
+      utf8proc_decompose_char(static_cast<utf8proc_int32_t>(code), parts, most_bases, UTF8PROC_DECOMPOSE, &last_class);
+  if (count <= 0 || count > static_cast<utf8proc_ssize_t>(most_bases)) return 1;
+  std::size_t kept = 0;
+  for (const utf8proc_int32_t part : std::span(parts).first(static_cast<std::size_t>(count)))
+    if (utf8proc_category(part) != UTF8PROC_CATEGORY_MN) bases[kept++] = static_cast<std::uint32_t>(part);
+  return kept;
 }
 
 }  // namespace hearth::text

@@ -48,8 +48,11 @@ inline Character character_at(std::string_view text, std::size_t at) noexcept {
 
 void append_utf8(std::string& text, std::uint32_t code);
 
-// Simple lower case; the first character of the full canonical decomposition.
-std::uint32_t lower_case(std::uint32_t code) noexcept;
-std::uint32_t base_character(std::uint32_t code) noexcept;
+std::uint32_t lower_case(std::uint32_t code) noexcept;  // the simple one
+
+// How many characters a character is without accents: those of its full canonical decomposition that are no nonspacing
+// marks.
+inline constexpr std::size_t most_bases = 4;
+std::size_t without_accents(std::uint32_t code, std::uint32_t (&bases)[most_bases]) noexcept;
 
 }  // namespace hearth::text

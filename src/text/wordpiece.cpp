@@ -1,5 +1,7 @@
 // WordPiece, BERT's: normalised words, each cut greedily into the longest tokens. Tokens that begin a word are written
 // with "▁" before them, those that go on without. [arXiv 1810.04805]
+#include <span>
+
 #include "text/tokenizer_base.h"
 #include "text/trie.h"
 #include "text/unicode.h"
@@ -9,6 +11,7 @@ namespace hearth::text {
 namespace {
 
 constexpr std::string_view word_mark = "▁";
+constexpr std::uint32_t word_mark_code = 0x2581;
 
 bool is_chinese(std::uint32_t code) {
   return (code >= 0x4e00 && code <= 0x9fff) || (code >= 0x3400 && code <= 0x4dbf) ||
@@ -48,40 +51,46 @@ class WordPieceTokenizer final : public TokenizerBase {
 
   void encode_text(std::string_view text, std::vector<Token>& tokens) const {
     const ClassTable& table = ClassTable::get();
-    std::string word;
-    const auto finish_word = [&] {
-      if (!word.empty()) encode_word(word, tokens);
-      word.clear();
-    };
+    Word word;
     for (std::size_t at = 0; at < text.size();) {
-      const Character character = character_at(text, at);
-      at += character.bytes;
-      const std::uint32_t code = strip_accents_ ? base_character(character.code) : character.code;
-      const Classes classes = table(code);
-      if (classes & space) {
-        finish_word();
-        continue;
-      }
-      if (code == 0 || code == replacement_character || (classes & control) || (strip_accents_ && (classes & mark)))
-        continue;
-      const bool alone = (classes & punctuation) || (code < 0x7f && (classes & symbol)) || is_chinese(code);
-      if (alone) finish_word();
-      if (word.empty()) word = word_mark;
-      append_utf8(word, lower_case_ ? hearth::text::lower_case(code) : code);
-      if (alone) finish_word();
+      const auto [code, bytes] = character_at(text, at);
+      at += bytes;
+      const bool blank = code == '\t' || code == '\n' || code == '\r';  // other control characters part no words
+      if (code == 0 || code == replacement_character || (!blank && table(code) & control)) continue;
+      std::uint32_t bases[most_bases] = {code};
+      const std::size_t count = strip_accents_ ? without_accents(code, bases) : 1;
+      for (const std::uint32_t base : std::span(bases).first(count)) encode_character(base, table(base), word, tokens);
     }
-    finish_word();
+    finish(word, tokens);
+  }
+
+  struct Word {
+    std::string text;
+    std::size_t characters = 0;
+  };
+
+  void encode_character(std::uint32_t code, Classes classes, Word& word, std::vector<Token>& tokens) const {
+    if (classes & space) return finish(word, tokens);
+    const bool alone = (classes & punctuation) || (code < 0x7f && (classes & symbol)) || is_chinese(code);
+    if (alone) finish(word, tokens);
+    if (word.text.empty()) word.text = word_mark;
+    if (code == word_mark_code) code = replacement_character;  // a "▁" of the text begins no word, and is no token
+    append_utf8(word.text, lower_case_ ? hearth::text::lower_case(code) : code);
+    ++word.characters;
+    if (alone) finish(word, tokens);
   }
 
   // Greedily the longest token from each place; a word with a place where none begins is unknown as a whole.
-  void encode_word(std::string_view word, std::vector<Token>& tokens) const {
+  void finish(Word& word, std::vector<Token>& tokens) const {
+    constexpr std::size_t longest_word = 100;  // BERT's
+    const std::string_view text = word.text;
     const std::size_t first = tokens.size();
-    for (std::size_t at = 0; at < word.size();) {
+    for (std::size_t at = 0; at < text.size() && word.characters <= longest_word;) {
       Token longest = no_token;
       std::size_t end = at;
       Trie::Node node = Trie::root;
-      for (std::size_t i = at; i < word.size(); ++i) {
-        node = trie_.child(node, word[i]);
+      for (std::size_t i = at; i < text.size(); ++i) {
+        node = trie_.child(node, text[i]);
         if (node == Trie::none) break;
         if (trie_.token(node) == no_token) continue;
         longest = trie_.token(node);
@@ -94,7 +103,9 @@ class WordPieceTokenizer final : public TokenizerBase {
       tokens.push_back(longest);
       at = end;
     }
-    if (tokens.size() == first && special().unknown != no_token) tokens.push_back(special().unknown);
+    if (!text.empty() && tokens.size() == first && special().unknown != no_token) tokens.push_back(special().unknown);
+    word.text.clear();
+    word.characters = 0;
   }
 
   std::string plain_piece(std::string_view text) const override { return unescape_spaces(text); }

@@ -179,8 +179,30 @@ TEST(WordPiece, NormalisesAndCutsGreedily) {
   EXPECT_EQ(pieces(*tokenizer, "h", {}), (Pieces{"[CLS]", " h", "[SEP]"}));
   EXPECT_EQ(tokenizer->decode(tokenizer->encode("Hello, h")), "hello , h");
 
+  // As BERT does it: control characters part no words (but tab and line ends), "▁" begins none, 100 characters are
+  // most.
+  EXPECT_EQ(pieces(*tokenizer, "hel\x0blo\u0085s h\ts"), (Pieces{" hel", "lo", "s", " h", "[UNK]"}));
+  EXPECT_EQ(pieces(*tokenizer, "h▁h"), (Pieces{"[UNK]"}));
+  const std::string longest = "h" + std::string(99, 's');
+  EXPECT_EQ(pieces(*tokenizer, longest).size(), 100);
+  EXPECT_EQ(pieces(*tokenizer, longest + "s"), (Pieces{"[UNK]"}));
+
   metadata.set("tokenizer.ggml.normalizer.lowercase", {false});
   EXPECT_EQ(pieces(*Tokenizer::load(metadata), "Hello hello"), (Pieces{"[UNK]", " hel", "lo"}));
+}
+
+// Accents are nonspacing marks; what else a character is made of stays: the letters of a Hangul syllable, vowel signs.
+TEST(WordPiece, TakesCharactersApart) {
+  auto metadata =
+      small_vocabulary("bert", {{"[UNK]", 3}, {"▁ᄒ"}, {"ᅡ"}, {"ᆫ"}, {"▁ক"}, {"ে"}, {"া"}, {"▁e"}, {"▁;"}});
+  metadata.set("tokenizer.ggml.unknown_token_id", {std::uint32_t{0}});
+  const auto tokenizer = Tokenizer::load(metadata);
+  EXPECT_EQ(pieces(*tokenizer, "한"), (Pieces{" ᄒ", "ᅡ", "ᆫ"}));
+  EXPECT_EQ(pieces(*tokenizer, "\u0995\u09cb"), (Pieces{" ক", "ে", "া"}));
+  EXPECT_EQ(pieces(*tokenizer, "\u1ec7\u037e"), (Pieces{" e", " ;"}));  // "ệ", and Greek's question mark
+
+  metadata.set("tokenizer.ggml.normalizer.strip_accents", {false});
+  EXPECT_EQ(pieces(*Tokenizer::load(metadata), "한"), (Pieces{"[UNK]"}));
 }
 
 TEST(Unigram, TakesTheLikeliest) {
