@@ -99,8 +99,8 @@ struct ChatCommand {
   }
 
   void answer_lines(engine::Chat& chat) const {
-    for (std::string line; std::getline(std::cin, line);) {
-      if (line.find_first_not_of(" \t\r") == line.npos) continue;
+    for (std::string line; read_line(std::cin, line);) {
+      if (line.find_first_not_of(" \t") == line.npos) continue;
       answer(chat, line);
     }
     if (std::ferror(stdin)) throw Error(Code::io, std::strerror(errno), "stdin");

@@ -4,6 +4,7 @@
 #include <CLI/App.hpp>
 #include <CLI/Config.hpp>
 #include <CLI/Formatter.hpp>
+#include <istream>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <string_view>
@@ -33,6 +34,9 @@ CLI::Validator above_zero();
 
 // A file's bytes (base/whole_file.h), "-" for stdin.
 std::string read_text(const std::string& path);
+
+// A line without what ends it, be it LF or CRLF; false where there is none.
+bool read_line(std::istream& in, std::string& line);
 
 // JSON as text (indented where `indent` is not -1); what is no valid UTF-8 in it becomes U+FFFD.
 std::string to_text(const nlohmann::ordered_json& document, int indent = -1);

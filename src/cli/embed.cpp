@@ -23,7 +23,7 @@ struct Embed {
       texts.push_back(text);
     } else {
       std::istringstream lines(read_text(file.empty() ? "-" : file));
-      for (std::string line; std::getline(lines, line);) texts.push_back(line);
+      for (std::string line; read_line(lines, line);) texts.push_back(line);
     }
     for (std::size_t i = 0; i < texts.size(); ++i)
       if (!is_utf8(texts[i])) throw Error(Code::bad_input, "not valid UTF-8", "text " + std::to_string(i));

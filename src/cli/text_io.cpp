@@ -9,6 +9,12 @@ std::string read_text(const std::string& path) {
   return path == "-" ? read_all(stdin, "stdin") : read_file(path);
 }
 
+bool read_line(std::istream& in, std::string& line) {
+  if (!std::getline(in, line)) return false;
+  if (line.ends_with('\r')) line.pop_back();
+  return true;
+}
+
 std::string to_text(const nlohmann::ordered_json& document, int indent) {
   return document.dump(indent, ' ', false, nlohmann::json::error_handler_t::replace);
 }

@@ -26,6 +26,7 @@ class Parser {
   }
 
   Grammar parse() {
+    take("\xef\xbb\xbf");  // as some editors begin a file
     skip(true);
     while (at_ < text_.size()) parse_rule();
     const auto root = rules_.find("root");

@@ -114,5 +114,10 @@ class Chat(Case):
         lines = self.works("chat", SMOL, "-n", "4", "--json", stdin="Hi\nAnd you?\n").splitlines()
         self.assertEqual([len(json.loads(line)["tokens"]) for line in lines], [4, 4])
 
+    def test_lines_may_end_with_crlf(self):
+        unix, dos = (json.loads(self.works("chat", SMOL, "-n", "1", "--json", stdin="Hi" + end)) for end in ("\n", "\r\n"))
+        self.assertEqual(unix["usage"], dos["usage"])
+
+
 if __name__ == "__main__":
     unittest.main(verbosity=1)
