@@ -2,6 +2,7 @@
 // [https://github.com/google/sentencepiece/blob/master/src/sentencepiece_model.proto]
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <bit>
 
 #include "base/error.h"
@@ -107,6 +108,8 @@ Trainer read_trainer(std::string_view bytes, const std::string& origin) {
   for (Message::Field field; message.next(field);) {
     const auto id = static_cast<std::int32_t>(static_cast<std::uint32_t>(field.value));
     if (field.number == 3) trainer.type = field.value;
+    if (field.number == 24 && field.value != 0)
+      throw Error(Code::unsupported, "a SentencePiece model that writes white space after words", origin);
     if (field.number == 40) trainer.unknown = id;
     if (field.number == 41) trainer.bos = id;
     if (field.number == 42) trainer.eos = id;
@@ -145,6 +148,8 @@ Vocabulary parse_sentencepiece(std::string_view bytes, const std::string& origin
                 origin);
   vocabulary.model = trainer.type == unigram ? "t5" : "llama";
   if (trainer.type == byte_pairs) {
+    if (std::ranges::find(vocabulary.kinds, text::TokenKind::byte) == vocabulary.kinds.end())
+      throw Error(Code::unsupported, "a SentencePiece model of byte pairs without tokens for single bytes", origin);
     vocabulary.charsmap.clear();
     vocabulary.remove_extra_whitespaces = {};
   }

@@ -160,8 +160,7 @@ class Parser {
     vocabulary_.add_space_prefix = prefix;
     if (!model_.boolean("byte_fallback", false)) refuse("a BPE model that is neither byte-level nor has byte_fallback");
     score_by_merges();
-    for (std::size_t id = 0; id < vocabulary_.tokens.size(); ++id)
-      if (is_byte(vocabulary_.tokens[id])) vocabulary_.kinds[id] = text::TokenKind::byte;
+    mark_bytes();
     mark_unknown();
   }
 
@@ -176,6 +175,11 @@ class Parser {
   static bool is_byte(std::string_view text) {
     const auto digit = [](char c) { return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'F'); };
     return text.size() == 6 && text.starts_with("<0x") && text[5] == '>' && digit(text[3]) && digit(text[4]);
+  }
+
+  void mark_bytes() {
+    for (std::size_t id = 0; id < vocabulary_.tokens.size(); ++id)
+      if (is_byte(vocabulary_.tokens[id])) vocabulary_.kinds[id] = text::TokenKind::byte;
   }
 
   static bool is_prefixed(const JsonObject& metaspace) {
@@ -209,6 +213,7 @@ class Parser {
       vocabulary_.kinds[unknown] = text::TokenKind::unknown;
       vocabulary_.roles["unk"] = vocabulary_.tokens[unknown];
     }
+    if (model_.boolean("byte_fallback", false)) mark_bytes();
     vocabulary_.remove_extra_whitespaces = false;
     for (const JsonObject& part : normalizers()) read_unigram_normalizer(part);
     vocabulary_.add_space_prefix = false;

@@ -30,6 +30,7 @@ class UnigramTokenizer final : public TokenizerBase {
         charsmap_(metadata) {
     std::vector<std::pair<std::string_view, Token>> texts, user_defined;
     float least = std::numeric_limits<float>::max();
+    std::size_t bytes = 0;
     for (std::size_t i = 0; i < vocabulary().size(); ++i) {
       const TokenKind kind = vocabulary().kind(Token(i));
       const std::pair<std::string_view, Token> entry(vocabulary().text(Token(i)), Token(i));
@@ -37,8 +38,10 @@ class UnigramTokenizer final : public TokenizerBase {
       if (kind == TokenKind::normal || kind == TokenKind::user_defined || kind == TokenKind::unused)
         texts.push_back(entry);
       if (kind == TokenKind::user_defined) user_defined.push_back(entry);
+      bytes += kind == TokenKind::byte;
     }
     unknown_score_ = least - unknown_penalty;
+    has_bytes_ = bytes == 256;
     trie_ = Trie(std::move(texts));
     user_defined_ = Trie(std::move(user_defined));
   }
@@ -65,7 +68,8 @@ class UnigramTokenizer final : public TokenizerBase {
           if (!merge_spaces_) result += space_mark;
           continue;
         }
-        if (!in_word && ((add_space_prefix_ && !prefixed) || merge_spaces_)) {
+        const bool first = result.empty();  // what merging drops before it parts it from nothing
+        if (!in_word && ((add_space_prefix_ && !prefixed) || (merge_spaces_ && !first))) {
           result += space_mark;
           prefixed = true;
         }
@@ -120,26 +124,31 @@ class UnigramTokenizer final : public TokenizerBase {
       if (!known) offer(whole, special().unknown, unknown_score_);
       at = whole;
     }
-    // Back from the end; unknown characters beside each other are one unknown token.
+    // Back from the end; unknown characters are written byte by byte, or beside each other are one unknown token.
     const std::size_t first = tokens.size();
     bool after_unknown = false;
     for (std::size_t end = text.size(); end > 0; end = best[end].begin) {
       const Token token = best[end].token;
       const bool unknown = token == special().unknown;
-      if (!(unknown && after_unknown) && token != no_token) tokens.push_back(token);
+      if (unknown && has_bytes_)
+        for (std::size_t i = end; i-- > best[end].begin;)
+          tokens.push_back(vocabulary().find_byte(static_cast<unsigned char>(text[i])));
+      else if (!(unknown && after_unknown) && token != no_token)
+        tokens.push_back(token);
       after_unknown = unknown;
     }
     std::reverse(tokens.begin() + std::ptrdiff_t(first), tokens.end());
   }
 
   std::string plain_piece(std::string_view text) const override { return unescape_spaces(text); }
-  bool prefixes_space() const noexcept override { return add_space_prefix_ || merge_spaces_; }
+  bool prefixes_space() const noexcept override { return add_space_prefix_; }
 
   static constexpr std::string_view space_mark = "▁";
   bool add_space_prefix_, merge_spaces_;
   Charsmap charsmap_;
   Trie trie_, user_defined_;
   float unknown_score_ = 0;
+  bool has_bytes_ = false;  // a token for each
 };
 
 }  // namespace

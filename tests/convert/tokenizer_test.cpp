@@ -321,6 +321,17 @@ json tiny_unigram() {
         {"vocab", json::parse(R"([["<s>", 0.0], ["</s>", 0.0], ["<unk>", 0.0], ["▁a", -1.5], ["b", -2.5]])")}}}};
 }
 
+TEST(Unigram, KnowsItsBytes) {
+  for (const bool fallback : {false, true}) {
+    json tokenizer = tiny_unigram();
+    tokenizer["model"]["byte_fallback"] = fallback;
+    tokenizer["model"]["vocab"][4][0] = "<0x41>";
+    const Folder folder;
+    folder.save_json("tokenizer.json", tokenizer);
+    EXPECT_EQ(folder.import(5).integers("tokenizer.ggml.token_type")[4], fallback ? 6 : 1);
+  }
+}
+
 TEST(Unigram, CarriesEveryPartOver) {
   const Folder folder;
   folder.save_json("tokenizer.json", tiny_unigram());
@@ -525,6 +536,8 @@ TEST(Tokenizer, NamesWhatIsWrongWithASentencePieceModel) {
     expect_refusal(folder, code, part);
   };
   expect(good + bytes_field(2, number_field(3, 3)), Code::unsupported, "words or characters");
+  expect(good + bytes_field(2, number_field(3, 2)), Code::unsupported, "without tokens for single bytes");
+  expect(good + bytes_field(2, number_field(24, 1)), Code::unsupported, "white space after words");
   expect(good + piece("\xff", 0, 1), Code::bad_input, "piece 2 is not valid UTF-8");
   expect(good + piece("b", 0, 9), Code::bad_input, "piece 2 has the type 9");
   expect(good.substr(0, good.size() - 1), Code::bad_input, "not complete");

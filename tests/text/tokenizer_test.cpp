@@ -22,6 +22,7 @@ using tests::small_sentencepiece;
 using tests::small_unigram;
 using tests::small_vocabulary;
 using tests::small_wordpiece;
+using tests::SmallToken;
 
 using Pieces = std::vector<std::string>;
 
@@ -215,6 +216,25 @@ TEST(Unigram, TakesTheLikeliest) {
   EXPECT_EQ(pieces(*tokenizer, "xyl"), (Pieces{" ", "<unk>", "l"}));
   EXPECT_EQ(tokenizer->encode("hello").back(), tokenizer->eos());
   EXPECT_EQ(tokenizer->decode(tokenizer->encode("hello hello")), "hello hello");
+}
+
+TEST(Unigram, PutsASpaceBeforeATextOnlyWhereAsked) {
+  auto metadata = small_unigram();
+  metadata.set("tokenizer.ggml.remove_extra_whitespaces", {true});
+  const auto tokenizer = Tokenizer::load(metadata);
+  EXPECT_EQ(pieces(*tokenizer, "  lol  hello "), (Pieces{"l", "o", "l", " he", "llo"}));
+  EXPECT_EQ(tokenizer->decode(tokenizer->encode("lo hello")), "lo hello");
+}
+
+TEST(Unigram, WritesWhatItDoesNotKnowByteByByteWhereItHasTheBytes) {
+  std::vector<SmallToken> tokens = {{"</s>", 3}, {"<unk>", 2}, {"▁", 1, -3}, {"o", 1, -6}};
+  for (int byte = 0; byte < 256; ++byte) tokens.push_back({fmt::format("<0x{:02X}>", byte), 6});
+  auto metadata = small_vocabulary("t5", tokens);
+  metadata.set("tokenizer.ggml.add_space_prefix", {true});
+  metadata.set("tokenizer.ggml.unknown_token_id", {std::uint32_t{1}});
+  const auto tokenizer = Tokenizer::load(metadata);
+  EXPECT_EQ(pieces(*tokenizer, "éxo"), (Pieces{" ", "\xc3", "\xa9", "x", "o"}));
+  EXPECT_EQ(tokenizer->decode(tokenizer->encode("日本 o")), "日本 o");
 }
 
 // A table with one key, "A", that becomes "he": children of the root stand at base 0.
