@@ -27,10 +27,15 @@ ChatPrompt::ChatPrompt(const gguf::Metadata& metadata)
       tool_source_(metadata.string("tokenizer.chat_template.tool_use", "")),
       bos_(token_text(metadata, "tokenizer.ggml.bos_token_id")),
       eos_(token_text(metadata, "tokenizer.ggml.eos_token_id")) {
-  if (!source_.empty()) template_.emplace(source_);
+  if (!source_.empty()) try {
+      template_.emplace(source_);
+    } catch (const Error& fault) {
+      fault_ = fault;
+    }
 }
 
 std::string ChatPrompt::render(const nlohmann::ordered_json& messages, const nlohmann::ordered_json& extra) const {
+  if (fault_) throw *fault_;
   if (!template_) throw Error(Code::unsupported, "the model has no chat template", origin_, "give the prompt raw");
   // None rather than undefined where there are none: templates rely on what transformers gives them.
   nlohmann::ordered_json context = {

@@ -49,6 +49,13 @@ TEST(ChatPrompt, AFaultyTemplateForToolsIsInNobodysWayElse) {
   EXPECT_THROW(prompt.render(messages, {{"tools", {1}}}), Error);
 }
 
+TEST(ChatPrompt, AFaultyTemplateIsInNobodysWayWhoDoesNotAskForIt) {
+  const ChatPrompt prompt(metadata("{{ 1 +"));
+  EXPECT_FALSE(prompt.has_template());
+  EXPECT_EQ(prompt.source(), "{{ 1 +");
+  EXPECT_THROW(prompt.render(messages), Error);
+}
+
 TEST(ChatPrompt, AFileWithoutTemplateIsFineUntilItIsAsked) {
   const ChatPrompt prompt(Metadata("model.gguf"));
   EXPECT_FALSE(prompt.has_template());
