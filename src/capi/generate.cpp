@@ -146,8 +146,8 @@ hearth_status hearth_session_complete(hearth_session* session, const char* text,
                                       hearth_result** result, hearth_error** error) {
   return Call{session, options, on_piece, user, result, error}.run(
       [&](engine::Chat& chat, const hearth_generation_options& given, engine::Request asked, const engine::Sink& sink) {
-        asked.prompt = chat.session().engine().tokenizer().encode(utf8(text, length, "text"),
-                                                                  {.parse_special = given.parse_special != 0});
+        asked.prompt = chat.session().engine().tokenizer().encode(
+            utf8(text, length, "text"), {.goes_on = true, .parse_special = given.parse_special != 0});
         return chat.session().generate(std::move(asked), sink);
       });
 }

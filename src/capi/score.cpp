@@ -46,11 +46,12 @@ hearth_status hearth_score(hearth_model* model, const char* context, const char*
     need(likelihoods, "likelihoods");
     engine::Engine& engine = *opened->engine();
     const std::string before(utf8(context, "context"));
-    const std::size_t from = engine.tokenizer().encode(before).size();
+    const auto encode = [&](std::string_view text) { return engine.tokenizer().encode(text, {.goes_on = true}); };
+    const std::size_t from = encode(before).size();
     std::vector<engine::Continuation> all;
     std::vector<std::size_t> scored;
     for (const char* text : std::span(continuations, count)) {
-      all.push_back({engine.tokenizer().encode(before + std::string(utf8(text, "a continuation"))), from});
+      all.push_back({encode(before + std::string(utf8(text, "a continuation"))), from});
       scored.push_back(all.back().tokens.size() - std::min(from, all.back().tokens.size()));
     }
     const auto results = score(engine, std::move(all), given);

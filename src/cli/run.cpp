@@ -28,7 +28,7 @@ struct Run {
     const auto engine = model.open();
     engine::Request request = generation.request(*engine);
     if (raw) {
-      request.prompt = engine->tokenizer().encode(prompt);
+      request.prompt = engine->tokenizer().encode(prompt, {.goes_on = true});
     } else {
       nlohmann::ordered_json messages = nlohmann::ordered_json::array();
       if (!system.empty()) messages.push_back({{"role", "system"}, {"content", system}});

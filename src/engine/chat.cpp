@@ -13,7 +13,7 @@ std::vector<Token> encode_chat(const Engine& engine, const ordered_json& message
   const text::Tokenizer& tokenizer = engine.tokenizer();
   const std::string bos = tokenizer.bos() == no_token ? "" : tokenizer.piece(tokenizer.bos(), true);
   const bool has_bos = !bos.empty() && prompt.starts_with(bos);
-  return tokenizer.encode(prompt, {.add_special = !has_bos, .parse_special = true});
+  return tokenizer.encode(prompt, {.add_special = !has_bos, .goes_on = true, .parse_special = true});
 }
 
 ordered_json Chat::messages() const {

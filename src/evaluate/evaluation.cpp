@@ -34,9 +34,9 @@ class Encoder {
     } else {
       if (stripped != context_) {
         context_ = stripped;
-        context_tokens_ = with_bos(stripped).size();
+        context_tokens_ = tokenizer_.encode(stripped, {.goes_on = true}).size();
       }
-      one.tokens = with_bos(context_ + continuation);
+      one.tokens = tokenizer_.encode(context_ + continuation, {.goes_on = true});
       one.from = context_tokens_;
     }
     if (one.from >= one.tokens.size()) throw Error(Code::bad_input, "a choice adds no token to its context");
@@ -52,11 +52,6 @@ class Encoder {
   }
 
  private:
-  std::vector<Token> with_bos(std::string_view text) const {
-    auto tokens = tokenizer_.encode(text, {.add_special = false});
-    if (tokenizer_.adds_bos() && tokenizer_.bos() != no_token) tokens.insert(tokens.begin(), tokenizer_.bos());
-    return tokens;
-  }
   Token prefix() const {
     const Token token = tokenizer_.bos() != no_token ? tokenizer_.bos() : tokenizer_.eos();
     if (token == no_token) throw Error(Code::bad_input, "the context is empty and the model has no first token");

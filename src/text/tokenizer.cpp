@@ -60,8 +60,9 @@ std::vector<Token> TokenizerBase::encode(std::string_view text, EncodeOptions op
   tokens.reserve(text.size() / 4 + 8);
   if (options.add_special && special_.add_bos) tokens.push_back(special_.bos);
   encode(partition_.split(text, options.parse_special), tokens);
-  if (options.add_special && special_.add_eos) tokens.push_back(special_.eos);
-  if (options.add_special && special_.add_separator) tokens.push_back(special_.separator);
+  const bool ends = options.add_special && !options.goes_on;
+  if (ends && special_.add_eos) tokens.push_back(special_.eos);
+  if (ends && special_.add_separator) tokens.push_back(special_.separator);
   return tokens;
 }
 

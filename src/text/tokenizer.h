@@ -14,6 +14,7 @@ namespace hearth::text {
 
 struct EncodeOptions {
   bool add_special = true;     // BOS, EOS, SEP ... where the metadata asks for them
+  bool goes_on = false;        // what comes after the text is still to come: no EOS, no SEP
   bool parse_special = false;  // "<|im_end|>" in the text is that token, not its letters
 };
 

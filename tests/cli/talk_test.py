@@ -38,6 +38,15 @@ class Run(Case):
             self.assertEqual(self.works(*story, 2), greedy)
             self.assertNotEqual(self.works(*story, 2, "--temperature", "1.5"), greedy)
 
+    def test_no_prompt_is_ended(self):
+        with tempfile.TemporaryDirectory() as folder:  # what its training asked for is not for what an answer follows
+            path = pathlib.Path(folder) / "ends.gguf"
+            path.write_bytes(with_metadata(SMOL.read_bytes(), "tokenizer.ggml.add_eos_token", 7, b"\1"))
+            for raw in ((), ("--raw",)):
+                answers = [json.loads(self.works("run", model, "The capital of France is", "--temperature", "0", "-n", "4", "--json", *raw))
+                           for model in (SMOL, path)]
+                self.assertEqual(answers[0]["tokens"], answers[1]["tokens"])
+
     def test_levels_agree(self):
         answers = {level: self.works("run", SMOL, "Once upon a time", "--raw", "--temperature", "0", "-n", "6", env={"HEARTH_CPU": level})
                    for level in ("generic", "avx2")}

@@ -113,6 +113,7 @@ TEST(BytePair, BeginningAndEndAsTheMetadataSays) {
   const Token a = tokenizer->find("a");
   EXPECT_EQ(tokenizer->encode("a"), (std::vector<Token>{1, a, tokenizer->eos()}));
   EXPECT_EQ(tokenizer->encode("a", {.add_special = false}), std::vector<Token>{a});
+  EXPECT_EQ(tokenizer->encode("a", {.goes_on = true}), (std::vector<Token>{1, a}));
   EXPECT_EQ(tokenizer->encode(""), (std::vector<Token>{1, tokenizer->eos()}));
 }
 
