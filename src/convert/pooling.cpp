@@ -1,6 +1,10 @@
 #include "convert/pooling.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <vector>
 
 #include "base/error.h"
 #include "convert/json.h"
@@ -9,18 +13,24 @@ namespace hearth::convert {
 
 namespace {
 
-constexpr std::uint32_t mean = 1, first = 2, last = 3;  // llama.cpp's numbers
-
 std::uint32_t pooling_type(const JsonObject& config) {
-  const std::string mode = config.string("pooling_mode", "");
-  if (mode == "mean" || config.boolean("pooling_mode_mean_tokens", false)) return mean;
-  if (mode == "cls" || config.boolean("pooling_mode_cls_token", false)) return first;
-  if (mode == "lasttoken" || config.boolean("pooling_mode_lasttoken", false)) return last;
-  std::string wanted = mode;
+  constexpr std::pair<std::string_view, std::uint32_t> known[] = {
+      {"mean", 1}, {"pooling_mode_mean_tokens", 1},  // llama.cpp's numbers
+      {"cls", 2},  {"pooling_mode_cls_token", 2},   {"lasttoken", 3}, {"pooling_mode_lasttoken", 3}};
+  std::vector<std::string> wanted;  // of several, an embedding is all of them
+  if (const std::string mode = config.string("pooling_mode", ""); !mode.empty()) wanted.push_back(mode);
   for (const auto& [key, value] : config.json().items())
-    if (key.starts_with("pooling_mode_") && value == true) wanted = key;
-  throw Error(Code::unsupported, fmt::format("pooling by {}", wanted.empty() ? "nothing known" : wanted),
-              config.origin(), "known are mean, cls and lasttoken");
+    if (key.starts_with("pooling_mode_") && value == true) wanted.push_back(key);
+  for (const std::uint32_t type : {1u, 2u, 3u}) {
+    const auto is_type = [&](const std::string& mode) {
+      return std::ranges::find(known, std::pair(std::string_view(mode), type)) != std::end(known);
+    };
+    if (!wanted.empty() && std::ranges::all_of(wanted, is_type)) return type;
+  }
+  throw Error(
+      Code::unsupported,
+      fmt::format("pooling by {}", wanted.empty() ? "nothing known" : fmt::to_string(fmt::join(wanted, " and "))),
+      config.origin(), "known are mean, cls and lasttoken, one of them");
 }
 
 }  // namespace

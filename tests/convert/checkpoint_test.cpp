@@ -191,8 +191,14 @@ TEST(Checkpoint, CarriesPoolingOver) {
     const auto out = folder.path() / "out.gguf";
     import_folder(folder.path(), out);
     EXPECT_EQ(gguf::File::open(out).metadata().integer("nomic-bert.pooling_type"), number);
+    save(folder.path() / "1_Pooling" / "config.json", R"({"pooling_mode": "cls", "pooling_mode_cls_token": true})");
+    import_folder(folder.path(), out);  // told twice
+    EXPECT_EQ(gguf::File::open(out).metadata().integer("nomic-bert.pooling_type"), 2u);
     save(folder.path() / "1_Pooling" / "config.json", R"({"pooling_mode_max_tokens": true})");
     expect_refusal(folder.path(), Code::unsupported, "pooling_mode_max_tokens");
+    save(folder.path() / "1_Pooling" / "config.json",
+         R"({"pooling_mode_cls_token": true, "pooling_mode_max_tokens": false, "pooling_mode_mean_tokens": true})");
+    expect_refusal(folder.path(), Code::unsupported, "by pooling_mode_cls_token and pooling_mode_mean_tokens");
     save(folder.path() / "modules.json", R"([{"type": "a.Dense", "path": "2_Dense"}])");
     expect_refusal(folder.path(), Code::unsupported, "a.Dense");
   }
