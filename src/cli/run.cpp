@@ -26,6 +26,7 @@ struct Run {
     if (!has_prompt) prompt = read_text("-");
     if (!is_utf8(prompt)) throw Error(Code::bad_input, "the prompt is not valid UTF-8");
     const auto engine = model.open();
+    engine::Session session(engine);
     engine::Request request = generation.request(*engine);
     if (raw) {
       request.prompt = engine->tokenizer().encode(prompt, {.goes_on = true});
@@ -36,7 +37,6 @@ struct Run {
       request.prompt = engine::encode_chat(*engine, messages);
     }
 
-    engine::Session session(engine);
     session.set_adapters(generation.adapters(*engine));
     if (!cache_file.empty() && std::filesystem::exists(cache_file)) session.load(cache_file);
     const Interrupt interrupt;

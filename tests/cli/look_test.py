@@ -62,6 +62,7 @@ class Embed(Case):
             self.assertEqual((status, len(out.splitlines())), (1, 256))  # what was finished
             self.assertIn("text 300 has 602 tokens", err)
             self.fails(1, "embed", encoder, "--file", "-", stdin=b"a\n\xff\n", says="text 1")
+            self.fails(1, "run", encoder, "Hi.", says="an encoder and writes no text")
 
 if __name__ == "__main__":
     unittest.main(verbosity=1)
