@@ -46,6 +46,12 @@ void refuse_impossible_counts(CLI::App& app) {
       if (option->get_type_name().starts_with("UINT")) option->check(counts);
 }
 
+// CLI11 gives a repeatable option all words that follow, the prompt too, and takes "[INST]" for a list of values.
+void take_one_value_each_time(CLI::App& app) {
+  for (CLI::App* command : app.get_subcommands({}))
+    for (CLI::Option* option : command->get_options()) option->allow_extra_args(false);
+}
+
 }  // namespace
 
 // NOLINTNEXTLINE(bugprone-exception-escape): building the table of commands may only run out of memory
@@ -71,6 +77,7 @@ int main(int argc, char** argv) {
   hearth::cli::add_report(app);
   add_threads_everywhere(app);
   refuse_impossible_counts(app);
+  take_one_value_each_time(app);
   try {
     const auto commands = app.get_subcommands([](const CLI::App*) { return true; });
     if (argc > 1 && argv[1][0] != '-' &&

@@ -38,6 +38,16 @@ class Run(Case):
             self.assertEqual(self.works(*story, 2), greedy)
             self.assertNotEqual(self.works(*story, 2, "--temperature", "1.5"), greedy)
 
+    def test_an_option_takes_its_own_value_alone(self):
+        with tempfile.NamedTemporaryFile("w", suffix=".gbnf") as grammar:
+            grammar.write('root ::= "one [END] two END"')
+            grammar.flush()
+            answers = [json.loads(self.works("run", SMOL, "--json", "--grammar", grammar.name, *some)) for some in
+                       (("Hi", "--stop", "[END]", "--stop", "x"), ("--stop", "x", "--stop", "[END]", "Hi"))]
+        for answer in answers:
+            self.assertEqual((answer["text"], answer["stop_string"]), ("one ", "[END]"))
+        self.assertEqual(answers[0]["usage"]["prompt_tokens"], answers[1]["usage"]["prompt_tokens"])
+
     def test_no_prompt_is_ended(self):
         with tempfile.TemporaryDirectory() as folder:  # what its training asked for is not for what an answer follows
             path = pathlib.Path(folder) / "ends.gguf"
