@@ -35,7 +35,9 @@ CLI::Validator above_zero();
 // A file's bytes (base/whole_file.h), "-" for stdin.
 std::string read_text(const std::string& path);
 
-// A line without what ends it, be it LF or CRLF; false where there is none.
+// Without what ends a line, be it LF or CRLF, where it is there.
+void cut_line_end(std::string& text);
+// The next line, without its end; false where there is none.
 bool read_line(std::istream& in, std::string& line);
 
 // JSON as text (indented where `indent` is not -1); what is no valid UTF-8 in it becomes U+FFFD.

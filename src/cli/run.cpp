@@ -23,7 +23,10 @@ struct Run {
 
   void operator()() {
     if (!cache_file.empty()) check_writable(cache_file);
-    if (!has_prompt) prompt = read_text("-");
+    if (!has_prompt) {
+      prompt = read_text("-");
+      if (!raw) cut_line_end(prompt);  // a message is what was typed, not the key that sent it
+    }
     if (!is_utf8(prompt)) throw Error(Code::bad_input, "the prompt is not valid UTF-8");
     const auto engine = model.open();
     engine::Session session(engine);

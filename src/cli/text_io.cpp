@@ -9,9 +9,14 @@ std::string read_text(const std::string& path) {
   return path == "-" ? read_all(stdin, "stdin") : read_file(path);
 }
 
+void cut_line_end(std::string& text) {
+  for (const char end : {'\n', '\r'})
+    if (text.ends_with(end)) text.pop_back();
+}
+
 bool read_line(std::istream& in, std::string& line) {
   if (!std::getline(in, line)) return false;
-  if (line.ends_with('\r')) line.pop_back();
+  cut_line_end(line);
   return true;
 }
 

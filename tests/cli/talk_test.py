@@ -48,6 +48,12 @@ class Run(Case):
             self.assertEqual((answer["text"], answer["stop_string"]), ("one ", "[END]"))
         self.assertEqual(answers[0]["usage"]["prompt_tokens"], answers[1]["usage"]["prompt_tokens"])
 
+    def test_a_message_is_the_same_from_standard_input(self):
+        count = lambda *some, **stdin: json.loads(self.works("run", SMOL, "-n", "1", "--json", *some, **stdin))["usage"]["prompt_tokens"]
+        for end in ("", "\n", "\r\n"):
+            self.assertEqual(count(stdin="Say hello." + end), count("Say hello."))
+        self.assertNotEqual(count("--raw", stdin="Say hello.\n"), count("Say hello.", "--raw"))  # as it stands
+
     def test_no_prompt_is_ended(self):
         with tempfile.TemporaryDirectory() as folder:  # what its training asked for is not for what an answer follows
             path = pathlib.Path(folder) / "ends.gguf"
