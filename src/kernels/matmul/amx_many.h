@@ -5,7 +5,7 @@
 
 #include "kernels/matmul/amx_tiles.h"
 #include "kernels/matmul/avx512_bf16.h"
-#include "kernels/matmul/avx512_codes.h"
+#include "kernels/matmul/avx512_rows.h"
 
 namespace hearth::kernels {
 namespace {
@@ -45,10 +45,10 @@ struct AmxPanels : Bf16Panels {
   static constexpr std::size_t tile_floats = amx_tokens * panel_rows, tiles_of_tokens = amx_rows / panel_rows;
   struct alignas(64) Memory {  // behind it sums, [tokens / 16][rows / 16][16 tokens][16 rows]
     std::byte panels[Bf16Panels::scratch_bytes];
-    // of the panel that is being unpacked: scales and minimums as they come, and for each group what a code's number
-    // between 1 and 2 is multiplied with, and what is added
-    alignas(64) float factors[chunk / 16][panel_rows], addends[chunk / 16][panel_rows];
-    float own_scales[panel_rows][chunk / 16 + 16], own_minimums[panel_rows][chunk / 16 + 16];
+    // of the panel that is being unpacked: scales and minimums, then for each group what a code's number between 1 and
+    // 2 is multiplied with, and what is added
+    ScalesOfRows<chunk / 16> of_rows;
+    OwnScales<chunk / 16> own;
   };
   static constexpr std::size_t scratch_bytes(std::size_t tokens) {
     return sizeof(Memory) + round_up(tokens, amx_tokens) / amx_tokens * tiles_of_tokens * tile_floats * sizeof(float);
@@ -183,41 +183,25 @@ inline void many_in_tiles(const ProductPiece& piece,
   }
 }
 
-// A missing row is like the first.
 template <class F>
 void unpack_codes_to_pairs(const AmxPanels& to, const Area& area, std::size_t panel) {
-  using Block = typename F::Block;
-  const std::size_t left = area.rows - panel * panel_rows, row_bytes = to.piece.row_bytes;
-  const std::byte* const weights =
-      to.piece.weights + (area.row + panel * panel_rows) * row_bytes + area.first / Block::weights * sizeof(Block);
-  const auto row = [=](std::size_t r) { return weights + (r < left ? r : 0) * row_bytes; };
-  auto& memory = to.memory;
-  const std::size_t groups = area.columns / F::group;
-  for (std::size_t r = 0; r < panel_rows; ++r)
-    F::expand(reinterpret_cast<const Block*>(row(r)), area.columns / Block::weights, memory.own_scales[r],
-              memory.own_minimums[r]);
-  turn_scales(memory.own_scales, groups, memory.factors);
-  if constexpr (F::minimum) turn_scales(memory.own_minimums, groups, memory.addends);
-  for (std::size_t group = 0; group < groups; ++group) {
-    const OfNumber<F> of(_mm512_load_ps(memory.factors[group]),
-                         F::minimum ? _mm512_load_ps(memory.addends[group]) : _mm512_setzero_ps());
-    _mm512_store_ps(memory.factors[group], of.factor);
-    _mm512_store_ps(memory.addends[group], of.addend);
+  const CodeRows<F> rows(to.piece, area, panel);
+  auto& [factors, addends] = to.memory.of_rows;
+  rows.read_scales(to.memory.own, to.memory.of_rows);
+  for (std::size_t group = 0; group < area.columns / F::group; ++group) {
+    const OfNumber<F> of(_mm512_load_ps(factors[group]),
+                         F::minimum ? _mm512_load_ps(addends[group]) : _mm512_setzero_ps());
+    _mm512_store_ps(factors[group], of.factor);
+    _mm512_store_ps(addends[group], of.addend);
   }
-  std::byte* out = to.at(panel);
-  for (std::size_t step = 0; step * 64 < area.columns; ++step) {
-    const std::size_t columns = area.columns - step * 64 < 64 ? 32 : 64;
-    __m512 v[panel_rows];
-    for (std::size_t r = 0; r < panel_rows; ++r) v[r] = _mm512_castsi512_ps(codes_at<F>(row(r), step, columns == 64));
-    Avx512::transpose(v);
-    for (std::size_t i = 0; i < columns / 4; ++i, out += 128) {
+  for (std::size_t step = 0; step * 64 < area.columns; ++step)
+    rows.read_codes(step, [&](std::size_t i, __m512i codes) {
       const std::size_t group = (step * 64 + i * 4) / F::group;
       __m512 w[4];
-      to_weights<OfNumber<F>::eight_bits>(_mm512_castps_si512(v[i]), _mm512_load_ps(memory.factors[group]),
-                                          _mm512_load_ps(memory.addends[group]), w);
+      to_weights<OfNumber<F>::eight_bits>(codes, _mm512_load_ps(factors[group]), _mm512_load_ps(addends[group]), w);
+      std::byte* const out = to.at(panel) + step * 2048 + i * 128;
       for (int k = 0; k < 2; ++k) _mm512_store_si512(out + k * 64, join_pairs(w[2 * k], w[2 * k + 1]));
-    }
-  }
+    });
 }
 
 template <class F>

@@ -3,8 +3,7 @@
 // where weights should stay what they are and outliers are added in float32.
 #pragma once
 
-#include "kernels/matmul/avx512.h"
-#include "kernels/matmul/avx512_tiles.h"
+#include "kernels/matmul/avx512_rows.h"
 
 namespace hearth::kernels {
 namespace {
@@ -18,8 +17,8 @@ struct CodePanels {
   static constexpr std::size_t of_scale = 64 / group;  // groups that share a scale of activations
   struct Memory {
     alignas(64) std::uint8_t codes[panels][panel_bytes];  // [columns / 4][16 rows][4 columns]
-    alignas(64) float scales[panels][groups][panel_rows], minimums[panels][groups][panel_rows];
-    float own_scales[panel_rows][groups + 16], own_minimums[panel_rows][groups + 16];
+    ScalesOfRows<groups> of_rows[panels];
+    OwnScales<groups> own;
   };
   static constexpr std::size_t scratch_bytes = sizeof(Memory);
 
@@ -49,22 +48,22 @@ struct CodePanels {
     const std::byte* const counts = first + (halves ? in.counts16_at : in.counts_at) + before;        // sums of codes
     const std::byte* const products = first + (halves ? in.products16_at : in.products_at) + before;  // scale * that
     const std::uint8_t* from = memory.codes[panel];
+    const __m512i below = _mm512_set1_epi32(-offset & 0xffff);  // counts of a group are words
     for (std::size_t at = 0; at < all;) {
       __m512 part[T][P];
       unroll<T>(HEARTH_UNROLL(t) { unroll<P>(HEARTH_UNROLL(p) { part[t][p] = _mm512_setzero_ps(); }); });
       for (const std::size_t end = at + of_scale; at < end; ++at) {
         next.some();
         __m512i dots[T][P];
-        unroll<T>(HEARTH_UNROLL(t) { unroll<P>(HEARTH_UNROLL(p) { dots[t][p] = _mm512_setzero_si512(); }); });
         unroll<T>(HEARTH_UNROLL(t) {
-          const __m512i start = _mm512_set1_epi32(-offset * load_as<int>(counts + at * 4 + t * stride));
-          unroll<P>(HEARTH_UNROLL(p) { dots[t][p] = _mm512_add_epi32(dots[t][p], start); });
+          const __m512i count = _mm512_set1_epi32(load_as<int>(counts + at * 4 + t * stride));
+          unroll<P>(HEARTH_UNROLL(p) { dots[t][p] = _mm512_madd_epi16(count, below); });
         });
         add_dots<T, P>(from, values, stride, dots);
         from += group * panel_rows;
         values += group;
         unroll<P>(HEARTH_UNROLL(p) {
-          const __m512 scale = _mm512_load_ps(memory.scales[panel + p][at]);
+          const __m512 scale = _mm512_load_ps(memory.of_rows[panel + p].scales[at]);
           unroll<T>(
               HEARTH_UNROLL(t) { part[t][p] = _mm512_fmadd_ps(_mm512_cvtepi32_ps(dots[t][p]), scale, part[t][p]); });
         });
@@ -76,7 +75,7 @@ struct CodePanels {
     }
     for (std::size_t at = 0; minimum && at < all; ++at)
       unroll<P>(HEARTH_UNROLL(p) {
-        const __m512 least = _mm512_load_ps(memory.minimums[panel + p][at]);
+        const __m512 least = _mm512_load_ps(memory.of_rows[panel + p].minimums[at]);
         unroll<T>(HEARTH_UNROLL(t) {
           const __m512 by = _mm512_set1_ps(load_as<float>(products + at * 4 + t * stride));
           sums[t][p] = _mm512_fmadd_ps(least, by, sums[t][p]);
@@ -105,46 +104,20 @@ struct CodePanels {
     add_outliers<P>(list, sums, [&](int p, std::size_t column) {
       const std::size_t at = column / group;
       const __m512i code = _mm512_sub_epi32(codes_of(memory.codes[panel + p], column), _mm512_set1_epi32(offset));
-      const __m512 least = minimum ? _mm512_load_ps(memory.minimums[panel + p][at]) : _mm512_setzero_ps();
-      return _mm512_fmadd_ps(_mm512_cvtepi32_ps(code), _mm512_load_ps(memory.scales[panel + p][at]), least);
+      const __m512 least = minimum ? _mm512_load_ps(memory.of_rows[panel + p].minimums[at]) : _mm512_setzero_ps();
+      return _mm512_fmadd_ps(_mm512_cvtepi32_ps(code), _mm512_load_ps(memory.of_rows[panel + p].scales[at]), least);
     });
   }
 };
 
-// [16 rows][count] -> [count][16 rows]
-template <std::size_t width>
-void turn_scales(const float (*from)[width], std::size_t count, float (*to)[panel_rows]) {
-  for (std::size_t i = 0; i < count; i += 16) {
-    __m512 v[panel_rows];
-    for (std::size_t r = 0; r < panel_rows; ++r) v[r] = _mm512_loadu_ps(from[r] + i);
-    Avx512::transpose(v);
-    for (std::size_t k = 0; k < 16 && i + k < count; ++k) _mm512_store_ps(to[i + k], v[k]);
-  }
-}
-
-// A missing row is like the first.
 template <class F, class Panels>
 void unpack_own_codes(const Panels& to, const Area& area, std::size_t panel) {
-  const std::size_t left = area.rows - panel * panel_rows, row_bytes = to.piece.row_bytes;
-  const std::byte* const weights = to.piece.weights + (area.row + panel * panel_rows) * row_bytes +
-                                   area.first / F::Block::weights * sizeof(typename F::Block);
-  const auto row = [=](std::size_t r) { return weights + (r < left ? r : 0) * row_bytes; };
-  auto& memory = to.memory;
-  const std::size_t groups = area.columns / F::group, padded = round_up(area.columns, 64) / F::group;
-  for (std::size_t r = 0; r < panel_rows; ++r) {
-    F::expand(reinterpret_cast<const typename F::Block*>(row(r)), area.columns / F::Block::weights,
-              memory.own_scales[r], memory.own_minimums[r]);
-    memory.own_scales[r][groups] = memory.own_minimums[r][groups] = 0;
-  }
-  turn_scales(memory.own_scales, padded, memory.scales[panel]);
-  if constexpr (F::minimum) turn_scales(memory.own_minimums, padded, memory.minimums[panel]);
-  for (std::size_t step = 0; step * 64 < area.columns; ++step) {
-    __m512 v[panel_rows];
-    for (std::size_t r = 0; r < panel_rows; ++r)
-      v[r] = _mm512_castsi512_ps(codes_at<F>(row(r), step, (step + 1) * 64 <= area.columns));
-    Avx512::transpose(v);
-    for (std::size_t i = 0; i < 16; ++i) _mm512_store_ps(memory.codes[panel] + step * 1024 + i * 64, v[i]);
-  }
+  const CodeRows<F> rows(to.piece, area, panel);
+  rows.read_scales(to.memory.own, to.memory.of_rows[panel]);
+  for (std::size_t step = 0; step * 64 < area.columns; ++step)
+    rows.read_codes(step, [&](std::size_t i, __m512i codes) {
+      _mm512_store_si512(to.memory.codes[panel] + step * 1024 + i * 64, codes);
+    });
 }
 
 }  // namespace

@@ -48,6 +48,40 @@ inline __m512i nibbles_of_one(const void* a) {
       _mm512_srlv_epi64(_mm512_zextsi256_si512(_mm256_broadcastsi128_si256(load16(a))), by_quarters(0, 4, 0, 0)));
 }
 
+// 16 bytes of each of sixteen rows, turned: lane r of out[i] is row r's word i. at(r): where they are.
+template <class At>
+[[gnu::always_inline]] inline void turn_pieces(At at, __m512i (&out)[4]) {
+  __m512i of_four[4];  // rows k, k + 4, k + 8, k + 12
+  for (std::size_t k = 0; k < 4; ++k) {
+    of_four[k] = _mm512_inserti32x4(_mm512_castsi128_si512(load16(at(k))), load16(at(k + 4)), 1);
+    of_four[k] = _mm512_inserti32x4(of_four[k], load16(at(k + 8)), 2);
+    of_four[k] = _mm512_inserti32x4(of_four[k], load16(at(k + 12)), 3);
+  }
+  const __m512i a = _mm512_unpacklo_epi32(of_four[0], of_four[1]), b = _mm512_unpackhi_epi32(of_four[0], of_four[1]);
+  const __m512i c = _mm512_unpacklo_epi32(of_four[2], of_four[3]), d = _mm512_unpackhi_epi32(of_four[2], of_four[3]);
+  out[0] = _mm512_unpacklo_epi64(a, c);
+  out[1] = _mm512_unpackhi_epi64(a, c);
+  out[2] = _mm512_unpacklo_epi64(b, d);
+  out[3] = _mm512_unpackhi_epi64(b, d);
+}
+// The same, for pieces whose low and high nibbles are codes, of columns that begin with these fours.
+template <class At, class Use>
+[[gnu::always_inline]] inline void turn_nibbles(At at, std::size_t low, std::size_t high, Use use) {
+  __m512i pieces[4];
+  turn_pieces(at, pieces);
+  for (std::size_t i = 0; i < 4; ++i) {
+    use(low + i, low_nibbles(pieces[i]));
+    use(high + i, low_nibbles(_mm512_srli_epi32(pieces[i], 4)));
+  }
+}
+// Formats that are read so, sixteen rows side by side, have a `turn` that calls use(i, codes) for 64 columns, or the
+// last 32: lane r is row r's codes of columns 4 i to 4 i + 3.
+using SixteenRows = const std::byte* [16];
+
+inline __m512 halves_to_floats(__m512i words) {
+  return _mm512_cvtph_ps(_mm512_cvtepi32_epi16(words));
+}
+
 // Blocks of 32 with a scale before the codes.
 template <class B, int Offset, int Most>
 struct Blocks32 {
@@ -61,6 +95,9 @@ struct Blocks32 {
   static void expand(const Block* blocks, std::size_t count, float* scales, float* minimums) {
     read_scales(blocks, count, scales, minimums);
   }
+  // Of sixteen rows, whose blocks begin with these words.
+  static __m512 scales_of(__m512i words) { return halves_to_floats(words); }
+  static __m512 minimums_of(__m512i words) { return halves_to_floats(_mm512_srli_epi32(words, 16)); }
 };
 
 template <class B, int Offset, int Most = 15>
@@ -70,6 +107,11 @@ struct Nibbles : Blocks32<B, Offset, Most> {
     return nibbles_of_two(at(row, 2 * step)->codes, at(row, 2 * step + 1)->codes);
   }
   static __m512i last_codes(const std::byte* row, std::size_t step) { return nibbles_of_one(at(row, 2 * step)->codes); }
+  template <class Use>
+  [[gnu::always_inline]] static void turn(const SixteenRows& rows, std::size_t step, bool whole, Use use) {
+    for (std::size_t b = 0; b < (whole ? 2 : 1); ++b)
+      turn_nibbles([&](std::size_t r) { return at(rows[r], 2 * step + b)->codes; }, 8 * b, 8 * b + 4, use);
+  }
 };
 using Q4_0 = Nibbles<tensor::Q4_0, 8>;
 using Q4_1 = Nibbles<tensor::Q4_1, 0>;
@@ -101,6 +143,14 @@ struct Q8_0 : Blocks32<tensor::Q8_0, 128, 255> {
   static __m512i last_codes(const std::byte* row, std::size_t step) {
     return unsign(_mm512_zextsi256_si512(load32(at(row, 2 * step)->codes)));
   }
+  template <class Use>
+  [[gnu::always_inline]] static void turn(const SixteenRows& rows, std::size_t step, bool whole, Use use) {
+    for (std::size_t i = 0; i < (whole ? 4 : 2); ++i) {
+      __m512i pieces[4];
+      turn_pieces([&](std::size_t r) { return at(rows[r], 2 * step + i / 2)->codes + i % 2 * 16; }, pieces);
+      for (std::size_t k = 0; k < 4; ++k) use(4 * i + k, unsign(pieces[k]));
+    }
+  }
 };
 
 // Codes that a format's `table` gives meaning: what follows is said of what they mean.
@@ -118,6 +168,10 @@ struct Iq4_nl : Nibbles<tensor::Iq4_nl, 128, 255> {
 
 struct Mxfp4 : Nibbles<tensor::Mxfp4, 12, 24> {
   static constexpr Table16 table{tensor::mxfp4_doubled, 12};
+  static __m512 scales_of(__m512i words) {
+    const __m512i exponents = _mm512_sub_epi32(_mm512_and_si512(words, _mm512_set1_epi32(255)), _mm512_set1_epi32(128));
+    return _mm512_scalef_ps(_mm512_set1_ps(1), _mm512_cvtepi32_ps(exponents));
+  }
   static void expand(const Block* blocks, std::size_t count, float* scales, float*) {
     for (std::size_t i = 0; i < count; ++i)
       scales[i] = _mm_cvtss_f32(_mm_scalef_ss(_mm_set_ss(1), _mm_set_ss(static_cast<float>(blocks[i].exponent - 128))));
@@ -160,6 +214,12 @@ struct ScaledNibbles : Blocks256<B, 32, 0, Most, true> {
 struct Q4_K : ScaledNibbles<tensor::Q4_K, 15> {
   static __m512i codes(const std::byte* row, std::size_t step) {
     return low_nibbles(_mm512_srlv_epi64(twice(at(row, step)->codes + step % 4 * 32), by_halves(0, 4)));
+  }
+  template <class Use>
+  [[gnu::always_inline]] static void turn(const SixteenRows& rows, std::size_t step, bool, Use use) {
+    for (std::size_t i = 0; i < 2; ++i)
+      turn_nibbles([&](std::size_t r) { return at(rows[r], step)->codes + step % 4 * 32 + i * 16; }, 4 * i, 4 * i + 8,
+                   use);
   }
 };
 
@@ -252,11 +312,22 @@ struct Iq4_xs : Blocks256<tensor::Iq4_xs, 32, 128, 255, false> {
     const std::uint8_t* const codes = at(row, step)->codes + step % 4 * 32;
     return nibbles_of_two(codes, codes + 16);
   }
+  template <class Use>
+  [[gnu::always_inline]] static void turn(const SixteenRows& rows, std::size_t step, bool, Use use) {
+    for (std::size_t i = 0; i < 2; ++i)
+      turn_nibbles([&](std::size_t r) { return at(rows[r], step)->codes + step % 4 * 32 + i * 16; }, 8 * i, 8 * i + 4,
+                   use);
+  }
 };
 
 template <class F>
 constexpr bool has_table = requires {
   F::table;
+};
+// Whether it has its own way to read sixteen rows, side by side.
+template <class F>
+constexpr bool turns = requires(const SixteenRows& rows, void (*use)(std::size_t, __m512i)) {
+  F::turn(rows, std::size_t{}, true, use);
 };
 
 // 64 codes, or the last 32 of a row whose blocks are that short. As they stand:

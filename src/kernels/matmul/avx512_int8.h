@@ -2,80 +2,63 @@
 // eats them, and multiplied with every token. Integer formats become bytes on one scale for each row and 256 columns.
 #pragma once
 
-#include "kernels/matmul/avx512.h"
-#include "kernels/matmul/avx512_tiles.h"
+#include "kernels/matmul/avx512_rows.h"
 
 namespace hearth::kernels {
 namespace {
 
-constexpr std::size_t group_bytes = panel_rows * group_columns;
-
-// What turns a format's codes into codes of 256 columns on one scale: code * factor + constant, in 1/256.
+// What turns sixteen rows' codes of a group into codes of 64 columns on one scale: code * factor + constant, in 1/256;
+// both twice in a row's lane.
 struct Rescale {
-  std::uint16_t factor[16], constant[16];
+  __m512i factor, constant;
+
+  static __m512i words(__m512 values) {
+    const __m512i rounded = _mm512_cvtps_epi32(values);
+    return _mm512_mask_blend_epi16(0xaaaaaaaa, rounded, _mm512_slli_epi32(rounded, 16));
+  }
 };
 
-// For the groups of one row's 256 columns, whose scales for 64 each are returned. A code's range decides its group's
+// For groups with these scales and minimums. Their scale for 64 columns is returned: a code's range decides its group's
 // magnitude, not the codes that occur.
 template <class F>
-__m128 find_rescale(const float* scales, const float* minimums, std::size_t count, Rescale& out) {
-  const __mmask16 part = Avx512::first(count);
-  const __m512 scale = _mm512_maskz_loadu_ps(part, scales);
-  __m512 low = _mm512_mul_ps(scale, _mm512_set1_ps(-static_cast<float>(F::offset)));
-  if constexpr (F::minimum) low = _mm512_maskz_loadu_ps(part, minimums);
-  const __m512 high = _mm512_fmadd_ps(scale, _mm512_set1_ps(static_cast<float>(F::most)), low);
-  __m512 most = _mm512_max_ps(_mm512_abs_ps(low), _mm512_abs_ps(high));
-  most = _mm512_max_ps(most, _mm512_permute_ps(most, 0xb1));
-  if constexpr (F::group == 16) most = _mm512_max_ps(most, _mm512_permute_ps(most, 0x4e));
-  const __mmask16 some = _mm512_cmp_ps_mask(most, _mm512_set1_ps(1e-30f), _CMP_GT_OQ);
-  const __m512 near = _mm512_maskz_rcp14_ps(some, most);
-  const __m512 inverse =
-      _mm512_mul_ps(_mm512_set1_ps(127), _mm512_mul_ps(near, _mm512_fnmadd_ps(most, near, _mm512_set1_ps(2))));
-  constexpr bool bytes = F::most > 63;
-  // Bytes are multiplied as signed numbers, by a factor in 1/32768 that is at most 1.
-  const __m512 factor = _mm512_min_ps(_mm512_mul_ps(_mm512_mul_ps(scale, inverse), _mm512_set1_ps(bytes ? 32768 : 256)),
-                                      _mm512_set1_ps(32767));
-  // A byte of 128 is zero. Halves go up in one group and down in the next: all up, they would add up.
-  const __m512 zero_byte =
-      _mm512_mask_blend_ps(0xaaaa, _mm512_set1_ps(128 * 256 + 128), _mm512_set1_ps(128 * 256 + 127));
-  const __m512 constant =
-      bytes ? zero_byte : _mm512_fmadd_ps(_mm512_mul_ps(low, inverse), _mm512_set1_ps(256), zero_byte);
-  _mm256_storeu_si256(reinterpret_cast<__m256i*>(out.factor), _mm512_cvtepi32_epi16(_mm512_cvtps_epi32(factor)));
-  _mm256_storeu_si256(reinterpret_cast<__m256i*>(out.constant), _mm512_cvtepi32_epi16(_mm512_cvtps_epi32(constant)));
-  const __m512i firsts = F::group == 16 ? _mm512_setr_epi32(0, 4, 8, 12, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)
-                                        : _mm512_setr_epi32(0, 2, 4, 6, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0);
-  return _mm512_castps512_ps128(
-      _mm512_permutexvar_ps(firsts, _mm512_maskz_mul_ps(some, most, _mm512_set1_ps(1.0f / 127))));
-}
-
-// The factors of 64 columns, each over the bytes of its group.
-template <std::size_t group>
-__m512i spread_words(const std::uint16_t* words) {
-  if constexpr (group == 32) {
-    const __m512i pair = _mm512_set1_epi32(static_cast<int>(load_word(words)));
-    return _mm512_permutexvar_epi16(by_halves(0, 0x0001000100010001), pair);
-  } else {
-    const __m512i four = _mm512_broadcastq_epi64(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(words)));
-    return _mm512_permutexvar_epi16(by_quarters(0, 0x0001000100010001, 0x0002000200020002, 0x0003000300030003), four);
+__m512 find_rescale(const float (*scales)[panel_rows], const float (*minimums)[panel_rows],
+                    Rescale (&out)[64 / F::group]) {
+  constexpr std::size_t groups = 64 / F::group;
+  __m512 scale[groups], low[groups], most = _mm512_setzero_ps();
+  for (std::size_t i = 0; i < groups; ++i) {
+    scale[i] = _mm512_load_ps(scales[i]);
+    low[i] = F::minimum ? _mm512_load_ps(minimums[i]) : _mm512_mul_ps(scale[i], _mm512_set1_ps(-F::offset));
+    const __m512 high = _mm512_fmadd_ps(scale[i], _mm512_set1_ps(F::most), low[i]);
+    most = _mm512_max_ps(most, _mm512_max_ps(_mm512_abs_ps(low[i]), _mm512_abs_ps(high)));
   }
+  const __mmask16 some = _mm512_cmp_ps_mask(most, _mm512_set1_ps(1e-30f), _CMP_GT_OQ);
+  const __m512 inverse = _mm512_maskz_div_ps(some, _mm512_set1_ps(127), most);
+  // Bytes are multiplied as signed numbers, by a factor in 1/32768 that is at most 1.
+  constexpr bool bytes = F::most > 63;
+  for (std::size_t i = 0; i < groups; ++i) {
+    const __m512 factor = _mm512_mul_ps(_mm512_mul_ps(scale[i], inverse), _mm512_set1_ps(bytes ? 32768 : 256));
+    // A byte of 128 is zero. Halves go up in one group and down in the next: all up, they would add up.
+    const __m512 zero_byte = _mm512_set1_ps(i % 2 == 0 ? 128 * 256 + 128 : 128 * 256 + 127);
+    out[i].factor = Rescale::words(_mm512_min_ps(factor, _mm512_set1_ps(32767)));
+    out[i].constant = Rescale::words(
+        bytes ? zero_byte : _mm512_fmadd_ps(_mm512_mul_ps(low[i], inverse), _mm512_set1_ps(256), zero_byte));
+  }
+  return _mm512_maskz_mul_ps(some, most, _mm512_set1_ps(1.0f / 127));
 }
 
 template <class F>
-__m512i rescale(__m512i codes, const Rescale& by, std::size_t step) {
-  constexpr std::size_t groups = 64 / F::group;
-  const __m512i factor = spread_words<F::group>(by.factor + step * groups);
-  const __m512i constant = spread_words<F::group>(by.constant + step * groups);
+__m512i rescale(__m512i codes, const Rescale& by) {
   __m512i even, odd;
   if constexpr (F::most > 63) {
     codes = _mm512_xor_si512(codes, _mm512_set1_epi8(-128));
-    even = _mm512_mulhrs_epi16(_mm512_slli_epi16(codes, 8), factor);
-    odd = _mm512_mulhrs_epi16(_mm512_and_si512(codes, _mm512_set1_epi16(-256)), factor);
+    even = _mm512_mulhrs_epi16(_mm512_slli_epi16(codes, 8), by.factor);
+    odd = _mm512_mulhrs_epi16(_mm512_and_si512(codes, _mm512_set1_epi16(-256)), by.factor);
   } else {
-    even = _mm512_mullo_epi16(_mm512_and_si512(codes, _mm512_set1_epi16(255)), factor);
-    odd = _mm512_mullo_epi16(_mm512_srli_epi16(codes, 8), factor);
+    even = _mm512_mullo_epi16(_mm512_and_si512(codes, _mm512_set1_epi16(255)), by.factor);
+    odd = _mm512_mullo_epi16(_mm512_srli_epi16(codes, 8), by.factor);
   }
-  even = _mm512_srli_epi16(_mm512_add_epi16(even, constant), 8);
-  return _mm512_mask_blend_epi8(0xaaaaaaaaaaaaaaaa, even, _mm512_add_epi16(odd, constant));
+  even = _mm512_srli_epi16(_mm512_add_epi16(even, by.constant), 8);
+  return _mm512_mask_blend_epi8(0xaaaaaaaaaaaaaaaa, even, _mm512_add_epi16(odd, by.constant));
 }
 
 struct Int8Panels {
@@ -85,9 +68,9 @@ struct Int8Panels {
     // bytes [columns / 4][16 rows][4 columns], code = weight / scale + 128
     alignas(64) std::uint8_t codes[panels][panel_bytes];
     alignas(64) float scales[panels][chunk / 64][panel_rows];
-    // of the panel that is being unpacked: its own groups' scales and minimums, and how to bring them to one scale
-    float own_scales[panel_rows][chunk / 16 + 16], minimums[panel_rows][chunk / 16 + 16];
-    Rescale rescales[panel_rows];
+    // of the panel that is being unpacked
+    ScalesOfRows<chunk / 16> of_rows;
+    OwnScales<chunk / 16> own;
   };
   static constexpr std::size_t scratch_bytes = sizeof(Memory);
 
@@ -152,44 +135,18 @@ struct Int8Panels {
   }
 };
 
-// One group of 256 columns, or of the last ones. A missing row is like the first.
-template <class F>
-void unpack_group(Int8Panels::Memory& to, const std::byte* weights, std::size_t row_bytes, std::size_t rows,
-                  std::size_t group, std::size_t columns, std::size_t panel) {
-  constexpr std::size_t scales = group_columns / F::group;
-  __m128 parts[panel_rows];
-  for (std::size_t row = 0; row < panel_rows; ++row)
-    parts[row] = row < rows ? find_rescale<F>(to.own_scales[row] + group * scales, to.minimums[row] + group * scales,
-                                              columns / F::group, to.rescales[row])
-                            : parts[0];
-  for (std::size_t part = 0; part < 4; ++part)
-    for (std::size_t row = 0; row < panel_rows; ++row) to.scales[panel][group * 4 + part][row] = parts[row][part];
-  for (std::size_t step = 0; step * 64 < columns; ++step) {
-    __m512 v[panel_rows];
-    for (std::size_t r = 0; r < panel_rows; ++r) {
-      const std::size_t row = r < rows ? r : 0, at = group * 4 + step;
-      const __m512i codes = codes_at<F>(weights + row * row_bytes, at, (step + 1) * 64 <= columns);
-      v[r] = _mm512_castsi512_ps(rescale<F>(codes, to.rescales[row], step));
-    }
-    Avx512::transpose(v);
-    std::uint8_t* const out = to.codes[panel] + group * group_bytes + step * 1024;
-    for (std::size_t i = 0; i < 16; ++i) _mm512_store_ps(out + i * 64, v[i]);
-  }
-}
-
 template <class F>
 void unpack_int8(const Int8Panels& to, const Area& area, std::size_t panel) {
-  const std::size_t left = area.rows - panel * panel_rows, rows = left < panel_rows ? left : panel_rows;
-  const std::size_t row_bytes = to.piece.row_bytes;
-  const std::byte* const weights = to.piece.weights + (area.row + panel * panel_rows) * row_bytes +
-                                   area.first / F::Block::weights * sizeof(typename F::Block);
-  for (std::size_t row = 0; row < rows; ++row)
-    F::expand(reinterpret_cast<const typename F::Block*>(weights + row * row_bytes), area.columns / F::Block::weights,
-              to.memory.own_scales[row], to.memory.minimums[row]);
-  for (std::size_t group = 0; group * group_columns < area.columns; ++group) {
-    const std::size_t columns = area.columns - group * group_columns;
-    unpack_group<F>(to.memory, weights, row_bytes, rows, group, columns < group_columns ? columns : group_columns,
-                    panel);
+  constexpr std::size_t groups = 64 / F::group;
+  const CodeRows<F> rows(to.piece, area, panel);
+  rows.read_scales(to.memory.own, to.memory.of_rows);
+  for (std::size_t step = 0; step * 64 < area.columns; ++step) {
+    Rescale by[groups];
+    _mm512_store_ps(to.memory.scales[panel][step], find_rescale<F>(to.memory.of_rows.scales + step * groups,
+                                                                   to.memory.of_rows.minimums + step * groups, by));
+    rows.read_codes(step, [&](std::size_t i, __m512i codes) {
+      _mm512_store_si512(to.memory.codes[panel] + step * 1024 + i * 64, rescale<F>(codes, by[i * groups / 16]));
+    });
   }
 }
 

@@ -1,0 +1,88 @@
+// Sixteen rows of quantised weights, read side by side: codes and scales become lanes of vectors, a row a lane.
+#pragma once
+
+#include "kernels/matmul/avx512_tiles.h"
+
+namespace hearth::kernels {
+namespace {
+
+// [16 rows][groups] -> [groups][16 rows]
+template <std::size_t width>
+void turn_scales(const float (*from)[width], std::size_t groups, float (*to)[panel_rows]) {
+  for (std::size_t i = 0; i < groups; i += 16) {
+    __m512 v[panel_rows];
+    for (std::size_t r = 0; r < panel_rows; ++r) v[r] = _mm512_loadu_ps(from[r] + i);
+    Avx512::transpose(v);
+    for (std::size_t k = 0; k < 16 && i + k < groups; ++k) _mm512_store_ps(to[i + k], v[k]);
+  }
+}
+
+// Of a chunk's groups of columns; and room for each row's own, by rows.
+template <std::size_t groups>
+struct ScalesOfRows {
+  alignas(64) float scales[groups][panel_rows], minimums[groups][panel_rows];
+};
+template <std::size_t groups>
+struct OwnScales {
+  float scales[panel_rows][groups + 16], minimums[panel_rows][groups + 16];
+};
+
+template <class F>
+struct CodeRows {
+  using Block = typename F::Block;
+  SixteenRows rows;
+  const std::size_t columns;
+
+  // Of an area's panel. A missing row is like the first.
+  CodeRows(const ProductPiece& piece, const Area& area, std::size_t panel) : columns(area.columns) {
+    const std::size_t left = area.rows - panel * panel_rows;
+    const std::byte* const weights =
+        piece.weights + (area.row + panel * panel_rows) * piece.row_bytes + area.first / Block::weights * sizeof(Block);
+    for (std::size_t r = 0; r < panel_rows; ++r) rows[r] = weights + (r < left ? r : 0) * piece.row_bytes;
+  }
+
+  // Up to the next multiple of 64 columns, where there is nothing zero. Minimums of formats that have some.
+  template <std::size_t groups>
+  void read_scales(OwnScales<groups>& own, ScalesOfRows<groups>& to) const {
+    const std::size_t count = columns / F::group, padded = round_up(columns, 64) / F::group;
+    if constexpr (F::Block::weights == 32) {
+      for (std::size_t block = 0; block < count; ++block) {
+        __m512i heads[4];
+        turn_pieces([&](std::size_t r) { return F::at(rows[r], block); }, heads);
+        _mm512_store_ps(to.scales[block], F::scales_of(heads[0]));
+        if constexpr (F::minimum) _mm512_store_ps(to.minimums[block], F::minimums_of(heads[0]));
+      }
+    } else {
+      for (std::size_t r = 0; r < panel_rows; ++r)
+        F::expand(reinterpret_cast<const Block*>(rows[r]), columns / Block::weights, own.scales[r], own.minimums[r]);
+      turn_scales(own.scales, count, to.scales);
+      if constexpr (F::minimum) turn_scales(own.minimums, count, to.minimums);
+    }
+    for (std::size_t group = count; group < padded; ++group) {
+      _mm512_store_ps(to.scales[group], _mm512_setzero_ps());
+      if constexpr (F::minimum) _mm512_store_ps(to.minimums[group], _mm512_setzero_ps());
+    }
+  }
+
+  // Calls use(i, codes) for 64 columns, or the last 32 (and what is anything up to 64): lane r is row r's codes of
+  // columns 4 i to 4 i + 3.
+  template <class Use>
+  [[gnu::always_inline]] void read_codes(std::size_t step, Use use) const {
+    const bool whole = (step + 1) * 64 <= columns;
+    if constexpr (turns<F>) {
+      F::turn(
+          rows, step, whole, [&](std::size_t i, __m512i codes) __attribute__((always_inline)) {
+            if constexpr (has_table<F>) codes = F::table.look_up(codes);
+            use(i, codes);
+          });
+    } else {
+      __m512 v[panel_rows];
+      for (std::size_t r = 0; r < panel_rows; ++r) v[r] = _mm512_castsi512_ps(codes_at<F>(rows[r], step, whole));
+      Avx512::transpose(v);
+      for (std::size_t i = 0; i < 16; ++i) use(i, _mm512_castps_si512(v[i]));
+    }
+  }
+};
+
+}  // namespace
+}  // namespace hearth::kernels
