@@ -74,7 +74,7 @@ struct Evaluate {
     if (std::error_code ignored; result.others == 0)
       std::filesystem::remove(options.journal, ignored);  // all of it is elsewhere now
     else
-      fmt::print(stderr, "hearth: {} finished rows of other tasks stay in {}\n", result.others,
+      fmt::print(stderr, "hearth: {} finished rows that this run does not have stay in {}\n", result.others,
                  options.journal.string());
     if (json) return print_json(document);
     fmt::print("{}{} rows in {:.1f} s, {:.1f} rows/s", evaluate::table(result, options), result.rows, result.seconds,

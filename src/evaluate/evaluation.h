@@ -46,7 +46,7 @@ struct TaskResult {
 struct Evaluation {
   std::vector<TaskResult> tasks;
   std::size_t rows = 0, kept = 0;  // scored in this run; found in the journal
-  std::size_t others = 0;          // rows in the journal that are not of these tasks
+  std::size_t others = 0;          // rows in the journal that this run does not have
   std::size_t tokens = 0;          // as a harness would run them: context and continuation of every choice
   double seconds = 0;              // of scoring and encoding
   double average() const;          // of the tasks' main metrics

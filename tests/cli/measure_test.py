@@ -72,7 +72,7 @@ class Evaluate(Case):
                 self.assertEqual(part.read_text(), finished)
             status, _, err = hearth(*evaluate[1:], "piqa", "--limit", "1")
             self.assertEqual(status, 0, err)
-            self.assertIn(f"finished rows of other tasks stay in {part}", err)
+            self.assertIn(f"finished rows that this run does not have stay in {part}", err)
             result = json.loads(self.works(*first[1:]))
             self.assertEqual(result["rows"]["kept"], finished.count("\n") - 1)
 
