@@ -29,9 +29,9 @@ inline constexpr std::size_t packed_together = 4;  // tokens: pieces to pack beg
 
 // Where the processor leaves a choice: whose activations are rounded less than a single token's. Outliers are values
 // far above the rest of their token, which cause most of what rounding does; they are set aside, for a prompt that all
-// of an answer depends on too. Rough does so but may round weights, for products of which those that matter are
-// computed again (nobody: IQ4's on AVX2). Rough, outliers, everyone: as is measured, and alike however few tokens there
-// are.
+// of an answer depends on too (nobody's: the farthest, where 64 columns share a scale). Rough does so but may round
+// weights, for products of which those that matter are computed again (nobody: IQ4's on AVX2). Rough, outliers,
+// everyone: as is measured, and alike however few tokens there are.
 enum class Care : std::uint8_t { nobody, prompt, rough, outliers, everyone };
 constexpr bool is_measured(Care care) {
   return care >= Care::rough;

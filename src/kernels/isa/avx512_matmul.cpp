@@ -16,7 +16,7 @@ namespace {
 using tensor::Type;
 using I = Avx512Product;
 
-// With more tokens than this it pays to bring a row's 256 columns to one scale.
+// With more tokens than this it pays to bring a row's 64 columns to one scale.
 constexpr std::size_t some_tokens = 48;
 
 Form form(Type type, std::size_t tokens, std::size_t, Care care) {

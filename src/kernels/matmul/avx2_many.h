@@ -328,11 +328,11 @@ struct OneScale {
                                : F::most > 3  ? 11
                                               : 12;
 
-  // Eight groups of a row, or fewer.
+  // Eight groups of a row, or fewer: scales, lowest values and greatest magnitudes. A code's range decides these, not
+  // the codes that occur.
   template <class F>
   struct Eight {
-    __m256 scale, low,
-        magnitude;  // the lowest value, and the greatest magnitude: a code's range decides, not the codes
+    __m256 scale, low, magnitude;
 
     Eight(const float* scales, const float* minimums, std::size_t count) : scale(Avx2::load_part(scales, count)) {
       constexpr float farthest = F::is_signed ? F::most : F::offset;
@@ -353,7 +353,7 @@ struct OneScale {
     }
   };
 
-  // Where a vector of eight groups has whole scales, or a scale has one or two such vectors.
+  // Of a row's groups. Those of a vector of eight have several scales, or one; or two vectors have one.
   template <class F>
   void rescale(std::size_t groups, std::size_t panel, std::size_t row) {
     constexpr std::size_t lanes = together / F::group, step = lanes < 8 ? 8 : lanes;

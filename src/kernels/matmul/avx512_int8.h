@@ -1,5 +1,5 @@
 // Products with many tokens: panels of 16 rows are unpacked once, into the order in which the dot-product instruction
-// eats them, and multiplied with every token. Integer formats become bytes on one scale for each row and 256 columns.
+// eats them, and multiplied with every token. Integer formats become bytes on one scale for each row and 64 columns.
 #pragma once
 
 #include "kernels/matmul/avx512_rows.h"

@@ -41,7 +41,7 @@ struct CodeRows {
     for (std::size_t r = 0; r < panel_rows; ++r) rows[r] = weights + (r < left ? r : 0) * piece.row_bytes;
   }
 
-  // Up to the next multiple of 64 columns, where there is nothing zero. Minimums of formats that have some.
+  // Up to the next multiple of 64 columns, zero where there is nothing. Minimums of formats that have some.
   template <std::size_t groups>
   void read_scales(OwnScales<groups>& own, ScalesOfRows<groups>& to) const {
     const std::size_t count = columns / F::group, padded = round_up(columns, 64) / F::group;
@@ -64,7 +64,7 @@ struct CodeRows {
     }
   }
 
-  // Calls use(i, codes) for 64 columns, or the last 32 (and what is anything up to 64): lane r is row r's codes of
+  // Calls use(i, codes) for 64 columns, or for the last 32 and perhaps 32 of anything: lane r is row r's codes of
   // columns 4 i to 4 i + 3.
   template <class Use>
   [[gnu::always_inline]] void read_codes(std::size_t step, Use use) const {
