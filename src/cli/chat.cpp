@@ -26,7 +26,7 @@ constexpr const char* help_text =
     "/help            this list\n"
     "/reset           forget the conversation\n"
     "/system TEXT     set the system message (without TEXT: remove it)\n"
-    "/save FILE       write the conversation as JSON\n"
+    "/save FILE       write the conversation as JSON (--raw: the text)\n"
     "/speed           tell tokens per second after each answer, or stop telling\n"
     "/quit            leave (or Ctrl-D)\n"
     "Ctrl-C stops an answer, or forgets the line.\n";
@@ -85,7 +85,8 @@ struct ChatCommand {
   ModelOptions model;
   GenerationOptions generation;
   std::string system;
-  bool speed = false, json = false;
+  bool speed = false, json = false, raw = false;
+  std::vector<Token> written;  // raw: all so far, lines and answers
 
   void operator()() {
     const auto engine = model.open();
@@ -98,7 +99,7 @@ struct ChatCommand {
       answer_lines(chat);
   }
 
-  void answer_lines(engine::Chat& chat) const {
+  void answer_lines(engine::Chat& chat) {
     for (std::string line; read_line(std::cin, line);) {
       if (line.find_first_not_of(" \t") == line.npos) continue;
       answer(chat, line);
@@ -126,12 +127,25 @@ struct ChatCommand {
     fmt::print("\n");
   }
 
-  void answer(engine::Chat& chat, const std::string& line) const {
+  engine::Answer say(engine::Chat& chat, const std::string& line, engine::Request request, const engine::Sink& sink) {
+    if (!raw) return chat.say(line, std::move(request), sink);
+    const auto more =
+        chat.session().engine().tokenizer().encode(line, {.add_special = written.empty(), .goes_on = true});
+    request.prompt = written;
+    request.prompt.insert(request.prompt.end(), more.begin(), more.end());
+    std::vector<Token> prompt = request.prompt;
+    engine::Answer answer = chat.session().generate(std::move(request), sink);
+    prompt.insert(prompt.end(), answer.tokens.begin(), answer.tokens.end());
+    written = std::move(prompt);
+    return answer;
+  }
+
+  void answer(engine::Chat& chat, const std::string& line) {
     if (!is_utf8(line)) throw Error(Code::bad_input, "the prompt is not valid UTF-8");
     const Interrupt interrupt;
     auto request = generation.request(chat.session().engine());
     request.cancel = interrupt.token();
-    const auto result = chat.say(line, std::move(request), [&](const engine::Piece& piece) {
+    const auto result = say(chat, line, std::move(request), [&](const engine::Piece& piece) {
       if (!json) {
         std::fwrite(piece.text.data(), 1, piece.text.size(), stdout);
         std::fflush(stdout);
@@ -156,14 +170,21 @@ struct ChatCommand {
     if (word == "/quit" || word == "/exit" || word == "/bye") return false;
     if (word == "/reset") {
       chat.reset();
+      written.clear();
     } else if (word == "/system") {
+      if (raw) throw Error(Code::usage, "a raw text has no system message");
       chat.set_system(rest);
     } else if (word == "/speed") {
       speed = !speed;
     } else if (word == "/save") {
       if (rest.empty()) throw Error(Code::usage, "/save needs a file name");
-      write_file(rest, to_text(chat.messages(), 2) + "\n");
-      fmt::print(stderr, "saved {} messages to {}\n", chat.messages().size(), rest);
+      if (raw) {
+        write_file(rest, chat.session().engine().tokenizer().decode(written));
+        fmt::print(stderr, "saved {} tokens' text to {}\n", written.size(), rest);
+      } else {
+        write_file(rest, to_text(chat.messages(), 2) + "\n");
+        fmt::print(stderr, "saved {} messages to {}\n", chat.messages().size(), rest);
+      }
     } else {
       if (word != "/help") fmt::print(stderr, "no command {}\n", word);
       fmt::print(stderr, "{}", help_text);
@@ -183,7 +204,9 @@ void add_chat(CLI::App& app) {
   run->model.add_shift_to(*command);
   run->model.add_all_logits_to(*command);
   run->generation.add_to(*command);
-  command->add_option("--system", run->system, "the system message");
+  auto* system = command->add_option("--system", run->system, "the system message");
+  command->add_flag("--raw", run->raw, "each line goes on with the text so far, without the chat template")
+      ->excludes(system);
   command->add_flag("--speed", run->speed, "tell tokens per second after each answer");
   command->add_flag("--json", run->json, "each answer as a line of JSON, as run --json has it");
   command->callback([run] { (*run)(); });

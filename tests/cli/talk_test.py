@@ -139,6 +139,15 @@ class Chat(Case):
         lines = self.works("chat", SMOL, "-n", "4", "--json", stdin="Hi\nAnd you?\n").splitlines()
         self.assertEqual([len(json.loads(line)["tokens"]) for line in lines], [4, 4])
 
+    def test_raw_lines_go_on_with_the_text(self):
+        ask = ("--raw", "--temperature", "0", "-n", "6", "--json")
+        one, two = (json.loads(line) for line in self.works("chat", SMOL, *ask, stdin="The capital of France is\n and of Spain\n").splitlines())
+        alone = json.loads(self.works("run", SMOL, "The capital of France is", *ask))
+        self.assertEqual(one["text"], alone["text"])
+        known = alone["usage"]["prompt_tokens"] + len(one["tokens"])  # all of the first line and its answer is still there
+        self.assertEqual(two["usage"]["prompt_tokens"], known + 3)
+        self.fails(2, "chat", SMOL, "--raw", "--system", "Be brief.", says="--raw")
+
     def test_lines_may_end_with_crlf(self):
         unix, dos = (json.loads(self.works("chat", SMOL, "-n", "1", "--json", stdin="Hi" + end)) for end in ("\n", "\r\n"))
         self.assertEqual(unix["usage"], dos["usage"])
