@@ -64,6 +64,18 @@ std::vector<std::byte> extreme_weights(tensor::FormatList<Format...>, tensor::Ty
   return bytes;
 }
 
+// Gives a block a scale.
+template <class... Format>
+void set_scale(tensor::FormatList<Format...>, tensor::Type type, std::byte* block, std::uint16_t half) {
+  const auto set = [&]<class F>() {
+    F all;
+    std::memcpy(static_cast<void*>(&all), block, sizeof all);
+    if constexpr (requires { all.scale; }) all.scale = half;
+    std::memcpy(block, &all, sizeof all);
+  };
+  ((Format::type == type ? set.template operator()<Format>() : void()), ...);
+}
+
 // `count` weights, a whole number of blocks.
 inline std::vector<std::byte> random_weights(tensor::Type type, std::size_t count, std::mt19937& random) {
   return random_weights(tensor::Formats{}, type, count, random);

@@ -52,8 +52,13 @@ struct Avx2Product : Avx2 {
   }
 };
 
-// The scale that brings `count` numbers, a multiple of 8, into [-most, most]; and its inverse. Magnitudes are ordered
-// as integers are, NaN above all: it comes to be the scale.
+// The larger of magnitudes, which are ordered as integers are, NaN above all.
+inline __m256 larger_magnitude(__m256 a, __m256 b) {
+  return _mm256_castsi256_ps(_mm256_max_epi32(_mm256_castps_si256(a), _mm256_castps_si256(b)));
+}
+
+// The scale that brings `count` numbers, a multiple of 8, into [-most, most]; and its inverse. NaN comes to be the
+// scale.
 struct Scale {
   float scale, inverse;
   Scale(const float* x, std::size_t count, float most) {

@@ -179,10 +179,10 @@ struct BytePanels {
     __m256 largest = _mm256_setzero_ps();
     by_group(row_scales, [&](std::size_t g, __m256 scale) {
       _mm256_store_ps(scales[g], scale);
-      largest = Avx2::max(largest, Avx2::abs(scale));
+      largest = larger_magnitude(largest, Avx2::abs(scale));
     });
-    // Rows without a scale may have constants still.
-    const __m256 above = _mm256_cmp_ps(largest, _mm256_set1_ps(1e-30f), _CMP_GT_OQ);
+    // Rows without a scale may have constants still; NaN is one.
+    const __m256 above = _mm256_cmp_ps(largest, _mm256_set1_ps(1e-30f), _CMP_NLE_UQ);
     const __m256 most = _mm256_set1_ps(float{most_factor<F>}), one = _mm256_set1_ps(1);
     const __m256 per_unit = _mm256_blendv_ps(one, _mm256_div_ps(most, largest), above);
     _mm256_store_ps(units[panel], _mm256_blendv_ps(one, _mm256_div_ps(largest, most), above));
@@ -337,7 +337,7 @@ struct OneScale {
     Eight(const float* scales, const float* minimums, std::size_t count) : scale(Avx2::load_part(scales, count)) {
       constexpr float farthest = F::is_signed ? F::most : F::offset;
       low = F::minimum ? Avx2::load_part(minimums, count) : _mm256_mul_ps(scale, _mm256_set1_ps(-farthest));
-      magnitude = Avx2::max(Avx2::abs(low), Avx2::abs(Avx2::fma(scale, _mm256_set1_ps(F::most), low)));
+      magnitude = larger_magnitude(Avx2::abs(low), Avx2::abs(Avx2::fma(scale, _mm256_set1_ps(F::most), low)));
     }
 
     // word = (code << shift) * factor / 32768 + constant = value * inverse
@@ -362,11 +362,11 @@ struct OneScale {
     };
     for (std::size_t first = 0; first < groups; first += step) {
       __m256 largest = eight(first).magnitude;
-      for (std::size_t i = 8; i < step; i += 8) largest = Avx2::max(largest, eight(first + i).magnitude);
-      largest = Avx2::max(largest, _mm256_permute_ps(largest, 0xb1));
-      if constexpr (lanes > 2) largest = Avx2::max(largest, _mm256_permute_ps(largest, 0x4e));
-      if constexpr (lanes > 4) largest = Avx2::max(largest, _mm256_permute2f128_ps(largest, largest, 1));
-      const __m256 some = _mm256_cmp_ps(largest, _mm256_set1_ps(1e-30f), _CMP_GT_OQ);
+      for (std::size_t i = 8; i < step; i += 8) largest = larger_magnitude(largest, eight(first + i).magnitude);
+      largest = larger_magnitude(largest, _mm256_permute_ps(largest, 0xb1));
+      if constexpr (lanes > 2) largest = larger_magnitude(largest, _mm256_permute_ps(largest, 0x4e));
+      if constexpr (lanes > 4) largest = larger_magnitude(largest, _mm256_permute2f128_ps(largest, largest, 1));
+      const __m256 some = _mm256_cmp_ps(largest, _mm256_set1_ps(1e-30f), _CMP_NLE_UQ);  // NaN is
       const __m256 inverse = _mm256_and_ps(_mm256_div_ps(_mm256_set1_ps(most), largest), some);
       for (std::size_t i = first; i < first + step; i += 8) eight(i).put(inverse, factors[row] + i, constants[row] + i);
       alignas(32) float found[8];

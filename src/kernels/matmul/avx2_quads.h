@@ -147,18 +147,18 @@ struct WordQuads {
 };
 // The largest magnitudes of four times 32 numbers, ordered as Scale orders them.
 inline __m128 four_magnitudes(const float* const (&x)[4]) {
-  const auto larger = [](__m256 a, __m256 b) {
-    return _mm256_castsi256_ps(_mm256_max_epi32(_mm256_castps_si256(a), _mm256_castps_si256(b)));
-  };
   __m256 largest[4];
   for (std::size_t t = 0; t < 4; ++t) {
     const auto at = [&](std::size_t i) { return Avx2::abs(_mm256_loadu_ps(x[t] + i)); };
-    largest[t] = larger(larger(at(0), at(8)), larger(at(16), at(24)));
+    largest[t] = larger_magnitude(larger_magnitude(at(0), at(8)), larger_magnitude(at(16), at(24)));
   }
-  const auto both = [&](__m256 a, __m256 b) { return larger(_mm256_unpacklo_ps(a, b), _mm256_unpackhi_ps(a, b)); };
+  const auto both = [&](__m256 a, __m256 b) {
+    return larger_magnitude(_mm256_unpacklo_ps(a, b), _mm256_unpackhi_ps(a, b));
+  };
   const __m256d a = _mm256_castps_pd(both(largest[0], largest[1])), b = _mm256_castps_pd(both(largest[2], largest[3]));
-  const __m256 all = larger(_mm256_castpd_ps(_mm256_unpacklo_pd(a, b)), _mm256_castpd_ps(_mm256_unpackhi_pd(a, b)));
-  return _mm256_castps256_ps128(larger(all, _mm256_permute2f128_ps(all, all, 1)));
+  const __m256 all =
+      larger_magnitude(_mm256_castpd_ps(_mm256_unpacklo_pd(a, b)), _mm256_castpd_ps(_mm256_unpackhi_pd(a, b)));
+  return _mm256_castps256_ps128(larger_magnitude(all, _mm256_permute2f128_ps(all, all, 1)));
 }
 
 // The same 32 columns of four tokens, each as RoundedGroup has them; in a larger unit where sums would not fit.

@@ -49,18 +49,23 @@ struct TileRows {
   }
 };
 
+// The larger of magnitudes, which are ordered as integers are, NaN above all.
+inline __m512 larger_magnitude(__m512 a, __m512 b) {
+  return _mm512_castsi512_ps(_mm512_max_epi32(_mm512_castps_si512(a), _mm512_castps_si512(b)));
+}
+
 // Up to 64 columns, and their largest magnitude.
 struct Part {
   __m512 values[4];
   float most;
 
   Part(const float* x, std::size_t columns) {
-    __m512i largest = _mm512_setzero_si512();  // magnitudes are ordered as integers are, NaN above all
+    __m512 largest = _mm512_setzero_ps();
     for (std::size_t i = 0; i < 4; ++i) {
       values[i] = i * 16 < columns ? _mm512_loadu_ps(x + i * 16) : _mm512_setzero_ps();
-      largest = _mm512_max_epi32(largest, _mm512_castps_si512(_mm512_abs_ps(values[i])));
+      largest = larger_magnitude(largest, _mm512_abs_ps(values[i]));
     }
-    most = _mm_cvtss_f32(_mm_castsi128_ps(_mm_cvtsi32_si128(_mm512_reduce_max_epi32(largest))));
+    most = _mm_cvtss_f32(_mm_castsi128_ps(_mm_cvtsi32_si128(_mm512_reduce_max_epi32(_mm512_castps_si512(largest)))));
   }
 };
 

@@ -29,9 +29,9 @@ __m512 find_rescale(const float (*scales)[panel_rows], const float (*minimums)[p
     scale[i] = _mm512_load_ps(scales[i]);
     low[i] = F::minimum ? _mm512_load_ps(minimums[i]) : _mm512_mul_ps(scale[i], _mm512_set1_ps(-F::offset));
     const __m512 high = _mm512_fmadd_ps(scale[i], _mm512_set1_ps(F::most), low[i]);
-    most = _mm512_max_ps(most, _mm512_max_ps(_mm512_abs_ps(low[i]), _mm512_abs_ps(high)));
+    most = larger_magnitude(most, larger_magnitude(_mm512_abs_ps(low[i]), _mm512_abs_ps(high)));
   }
-  const __mmask16 some = _mm512_cmp_ps_mask(most, _mm512_set1_ps(1e-30f), _CMP_GT_OQ);
+  const __mmask16 some = _mm512_cmp_ps_mask(most, _mm512_set1_ps(1e-30f), _CMP_NLE_UQ);  // NaN is
   const __m512 inverse = _mm512_maskz_div_ps(some, _mm512_set1_ps(127), most);
   // Bytes are multiplied as signed numbers, by a factor in 1/32768 that is at most 1.
   constexpr bool bytes = F::most > 63;
