@@ -186,7 +186,8 @@ inline void many_in_tiles(const ProductPiece& piece,
 template <class F>
 void unpack_codes_to_pairs(const AmxPanels& to, const Area& area, std::size_t panel) {
   const CodeRows<F> rows(to.piece, area, panel);
-  auto& [factors, addends] = to.memory.of_rows;
+  auto& factors = to.memory.of_rows.scales;  // Clang 14 lets no lambda have what a binding names
+  auto& addends = to.memory.of_rows.minimums;
   rows.read_scales(to.memory.own, to.memory.of_rows);
   for (std::size_t group = 0; group < area.columns / F::group; ++group) {
     const OfNumber<F> of(_mm512_load_ps(factors[group]),
