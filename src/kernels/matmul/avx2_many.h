@@ -341,15 +341,15 @@ struct OneScale {
     }
 
     // word = (code << shift) * factor / 32768 + constant = value * inverse
-    void put(__m256 inverse, std::int16_t* factors, std::int16_t* constants) const {
+    void put(__m256 inverse, std::int16_t* to_factors, std::int16_t* to_constants) const {
       const auto store = [](__m256 values, std::int16_t* to) {
         const __m256i rounded = _mm256_cvtps_epi32(values);
         const __m128i packed = _mm_packs_epi32(_mm256_castsi256_si128(rounded), _mm256_extracti128_si256(rounded, 1));
         _mm_storeu_si128(reinterpret_cast<__m128i*>(to), packed);
       };
       constexpr float per_code = 32768 >> shift<F>;
-      store(_mm256_mul_ps(_mm256_mul_ps(scale, _mm256_set1_ps(per_code)), inverse), factors);
-      if constexpr (!F::is_signed) store(_mm256_mul_ps(low, inverse), constants);
+      store(_mm256_mul_ps(_mm256_mul_ps(scale, _mm256_set1_ps(per_code)), inverse), to_factors);
+      if constexpr (!F::is_signed) store(_mm256_mul_ps(low, inverse), to_constants);
     }
   };
 
