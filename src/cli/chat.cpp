@@ -3,6 +3,7 @@
 #include <histedit.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <clocale>
 #include <cstdio>
@@ -129,14 +130,19 @@ struct ChatCommand {
 
   engine::Answer say(engine::Chat& chat, const std::string& line, engine::Request request, const engine::Sink& sink) {
     if (!raw) return chat.say(line, std::move(request), sink);
-    const auto more =
-        chat.session().engine().tokenizer().encode(line, {.add_special = written.empty(), .goes_on = true});
-    request.prompt = written;
-    request.prompt.insert(request.prompt.end(), more.begin(), more.end());
-    std::vector<Token> prompt = request.prompt;
+    const engine::Engine& engine = chat.session().engine();
+    const auto more = engine.tokenizer().encode(line, {.add_special = written.empty(), .goes_on = true});
+    std::vector<Token> all = written;
+    all.insert(all.end(), more.begin(), more.end());
+    request.prompt = all;
+    // Where full contexts shift, one goes on with its first tokens and the newer half.
+    const std::size_t context = chat.session().context_length(), first = engine.options().sink;
+    const std::size_t last = std::max(context / 2, more.size());
+    if (engine.options().shift && all.size() >= context && first + last < all.size())
+      request.prompt.erase(request.prompt.begin() + std::ptrdiff_t(first), request.prompt.end() - std::ptrdiff_t(last));
     engine::Answer answer = chat.session().generate(std::move(request), sink);
-    prompt.insert(prompt.end(), answer.tokens.begin(), answer.tokens.end());
-    written = std::move(prompt);
+    all.insert(all.end(), answer.tokens.begin(), answer.tokens.end());
+    written = std::move(all);
     return answer;
   }
 

@@ -12,7 +12,7 @@ import tempfile
 import termios
 import unittest
 
-from program import HEARTH, SMOL, Case, with_metadata
+from program import HEARTH, SMOL, Case, with_metadata, hearth
 
 
 @unittest.skipUnless(SMOL.exists(), "needs SmolLM2 (make models)")
@@ -147,6 +147,13 @@ class Chat(Case):
         known = alone["usage"]["prompt_tokens"] + len(one["tokens"])  # all of the first line and its answer is still there
         self.assertEqual(two["usage"]["prompt_tokens"], known + 3)
         self.fails(2, "chat", SMOL, "--raw", "--system", "Be brief.", says="--raw")
+
+    def test_raw_lines_go_on_beyond_a_full_context(self):
+        ask = ("chat", SMOL, "--raw", "--temperature", "0", "-n", "24", "--context", "32", "--json")
+        lines = "Once upon a time\nand\nand\nand\n"
+        self.assertIn("the context holds 32", hearth(*ask, stdin=lines)[2])
+        answers = [json.loads(line) for line in self.works(*ask, "--context-shift", stdin=lines).splitlines()]
+        self.assertEqual([answer["usage"]["prompt_tokens"] for answer in answers[2:]], [4 + 16] * 2)  # its first and its newer half
 
     def test_lines_may_end_with_crlf(self):
         unix, dos = (json.loads(self.works("chat", SMOL, "-n", "1", "--json", stdin="Hi" + end)) for end in ("\n", "\r\n"))
