@@ -2,7 +2,9 @@
 """What rounding of activations does to the next token after a prompt: KL divergence of each level of instructions from float32
 (HEARTH_CPU=generic), the last place of prompts of some lengths, cut from a text.
 
-    rounding.py build/release/hearth MODEL.gguf TEXT [--lengths 35,43,51,59] [--apart 64] [--prompts 64]
+    rounding.py build/release/hearth MODEL.gguf TEXT                                   short prompts
+    rounding.py build/release/hearth MODEL.gguf TEXT --apart 512 --lengths 270,294,318,342,366,390,414,438,462,486,510 \\
+        --levels avx2,avx_vnni,avx512_bf16,amx                                         long ones
 """
 import argparse
 import json
