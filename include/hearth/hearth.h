@@ -349,7 +349,7 @@ typedef struct hearth_result {
   size_t struct_size;
   const char* text; /* valid UTF-8, NUL-terminated */
   size_t text_length;
-  const hearth_token* tokens; /* without the one that ended the answer */
+  const hearth_token* tokens; /* without the one that ended the answer; NULL: none */
   size_t token_count;
   const char* stop_text; /* the one of options.stop that was met; NULL: none */
   uint64_t seed;         /* draws the same answer again */

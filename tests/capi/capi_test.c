@@ -365,7 +365,8 @@ static void* work(void* argument) {
   if (result != NULL) {
     worker->finish_reason = result->finish_reason;
     worker->count = result->token_count;
-    memcpy(worker->tokens, result->tokens, result->token_count * sizeof(hearth_token));
+    if (result->token_count > 0) /* NULL where cancelling came first */
+      memcpy(worker->tokens, result->tokens, result->token_count * sizeof(hearth_token));
   }
   hearth_result_free(result);
   return NULL;
