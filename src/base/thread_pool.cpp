@@ -90,7 +90,9 @@ struct ThreadPool::State {
 };
 
 ThreadPool::ThreadPool(std::size_t threads)
-    : size_(threads == 0 ? physical_cores() : threads), state_(std::make_unique<State>()) {
+    : size_(threads == 0 ? physical_cores() : threads),
+      counters_(std::make_unique<Pieces::Counter[]>(size_)),
+      state_(std::make_unique<State>()) {
   try {
     for (std::size_t index = 1; index < size_; ++index)
       state_->threads.emplace_back([state = state_.get(), index, size = size_] { state->work(index, size); });

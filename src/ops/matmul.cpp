@@ -80,12 +80,24 @@ struct Job {
       if (wanted[form]) kernels.pack(Form(form), input, begin, end, memory + offset[form]);
   }
 
-  // The share of one thread: an interval of the cost of all grains, product after product.
-  void multiply(std::size_t index, std::size_t threads, const std::byte* memory) const {
+  // How many pieces each of `threads` has for its own: none is so small that taking it costs more than it evens out.
+  std::size_t pieces_each(std::size_t threads) const {
+    const std::size_t smallest = few() ? 65536 : 131072;
+    return std::clamp<std::size_t>(cost / threads / smallest, 1, 8);
+  }
+
+  // All that falls to thread `index`.
+  void multiply(const Pieces& pieces, std::size_t index, const std::byte* memory) const {
+    for (std::size_t piece; (piece = pieces.take(index)) != Pieces::none;)
+      multiply_piece(piece, pieces.count(), memory);
+  }
+
+  // An interval of the cost of all grains, product after product.
+  void multiply_piece(std::size_t piece, std::size_t pieces, const std::byte* memory) const {
     kernels::Activations in = input;
     for (std::size_t form = 0; form < kernels::forms; ++form) in.packed[form] = memory + offset[form];
     std::byte* const scratch = scratch_memory.reserve(scratch_bytes);
-    const std::size_t from = cost * index / threads, to = cost * (index + 1) / threads;
+    const std::size_t from = cost * piece / pieces, to = cost * (piece + 1) / pieces;
     std::size_t start = 0;
     for (const Product& product : products) {
       const tensor::Matrix& weight = product.weight;
@@ -107,20 +119,23 @@ void run(ThreadPool& pool, const Job& job) {
   if (pool.size() == 1 || job.cost * grain_rows < worth_a_fork) {
     std::byte* const memory = packed_memory.reserve(job.packed_bytes);
     job.pack(0, job.input.tokens, memory);
-    job.multiply(0, 1, memory);
-  } else if (job.few()) {
+    job.multiply_piece(0, 1, memory);
+    return;
+  }
+  const Pieces pieces = pool.pieces(job.pieces_each(pool.size()));
+  if (job.few()) {
     // Packing a row or two again on each thread costs less than to wait for another thread that does it.
-    pool.run([&](std::size_t index, std::size_t threads) {
+    pool.run([&](std::size_t index, std::size_t) {
       std::byte* const memory = packed_memory.reserve(job.packed_bytes);
       job.pack(0, job.input.tokens, memory);
-      job.multiply(index, threads, memory);
+      job.multiply(pieces, index, memory);
     });
   } else {
     std::byte* const memory = packed_memory.reserve(job.packed_bytes);
     if (job.packed_bytes != 0)
       pool.split(job.input.tokens, kernels::packed_together,
                  [&](std::size_t begin, std::size_t end, std::size_t) { job.pack(begin, end, memory); });
-    pool.run([&](std::size_t index, std::size_t threads) { job.multiply(index, threads, memory); });
+    pool.run([&](std::size_t index, std::size_t) { job.multiply(pieces, index, memory); });
   }
 }
 

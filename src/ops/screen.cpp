@@ -218,7 +218,8 @@ void Screen::screen(ThreadPool& pool, tensor::Rows y) {
     rounded_[token].maxima.resize(blocks);
     rounded_[token].uppers.resize(blocks);
   }
-  pool.split(blocks, 1, [&](std::size_t from, std::size_t to, std::size_t) {
+  constexpr std::size_t pieces_each = 8;
+  pool.balance(blocks, 1, pieces_each, [&](std::size_t from, std::size_t to) {
     for (std::size_t i = from; i < to; ++i)
       for (std::size_t token = 0; token < y.count; ++token) {
         Rounded& x = rounded_[token];

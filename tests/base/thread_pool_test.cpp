@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <numeric>
 #include <stdexcept>
 #include <thread>
@@ -24,6 +25,40 @@ TEST(ThreadPool, EveryItemOnceForAnyThreadsAndGrain) {
         for (int h : hits) EXPECT_EQ(h, 1);
       }
   }
+}
+
+TEST(ThreadPool, EveryPieceOnceAndOnesOwnFirst) {
+  for (std::size_t threads : {1, 2, 3, 8}) {
+    ThreadPool pool(threads);
+    for (std::size_t each : {1, 2, 8}) {
+      const Pieces pieces = pool.pieces(each);
+      std::vector<std::atomic<int>> hits(pieces.count());
+      pool.run([&](std::size_t index, std::size_t) {
+        for (std::size_t piece; (piece = pieces.take(index)) != Pieces::none;) ++hits[piece];
+      });
+      for (const std::atomic<int>& h : hits) EXPECT_EQ(h, 1);
+      EXPECT_EQ(pieces.take(0), Pieces::none);
+    }
+  }
+  ThreadPool pool(3);
+  const Pieces pieces = pool.pieces(4);
+  EXPECT_EQ(pieces.take(1), 4u);
+  EXPECT_EQ(pieces.take(0), 0u);
+  EXPECT_EQ(pieces.take(1), 5u);
+}
+
+// Who is late keeps one piece to himself; the others are done meanwhile.
+TEST(ThreadPool, OthersTakeWhatALateThreadWouldHaveDone) {
+  ThreadPool pool(2);
+  std::atomic<std::size_t> done{0};
+  std::atomic<bool> late{false};
+  pool.balance(160, 10, 8, [&](std::size_t begin, std::size_t end) {
+    EXPECT_EQ(begin % 10, 0u);
+    if (!late.exchange(true))
+      while (done != 150) std::this_thread::yield();
+    done += end - begin;
+  });
+  EXPECT_EQ(done, 160u);
 }
 
 TEST(ThreadPool, ThrowsTheTasksExceptionAndGoesOn) {
