@@ -91,10 +91,11 @@ void AtomicFile::commit() {
   file_ = -1;
 }
 
-void check_writable(const std::filesystem::path& out, const std::filesystem::path& in) {
+void check_writable(const std::filesystem::path& out, const std::vector<std::filesystem::path>& in) {
   std::error_code ignored;
-  if (std::filesystem::equivalent(in, out, ignored))
-    throw Error(Code::usage, "the output is the input itself", out.string(), "give another name");
+  for (const std::filesystem::path& one : in)
+    if (std::filesystem::equivalent(one, out, ignored))
+      throw Error(Code::usage, "the output is the input itself", out.string(), "give another name");
   AtomicFile{out};
 }
 

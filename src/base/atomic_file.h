@@ -42,8 +42,8 @@ class AtomicFile {
   std::vector<std::byte> waiting_;
 };
 
-// Before long work whose result AtomicFile will write: throws what it would throw, and usage where `out` is `in`, which
-// the work reads.
-void check_writable(const std::filesystem::path& out, const std::filesystem::path& in = {});
+// Before long work whose result AtomicFile will write: throws what it would throw, and usage where `out` is one of the
+// files that the work reads.
+void check_writable(const std::filesystem::path& out, const std::vector<std::filesystem::path>& in = {});
 
 }  // namespace hearth

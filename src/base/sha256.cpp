@@ -76,16 +76,22 @@ std::string Sha256::finish() {
   return text;
 }
 
-std::string sha256_of(const std::filesystem::path& path, const std::atomic<bool>* stop) {
-  std::ifstream file(path, std::ios::binary);
-  if (!file) throw Error(Code::not_found, "cannot be opened", path.string());
+std::string sha256_of(const std::filesystem::path& path) {
+  return sha256_of(std::vector{path});
+}
+
+std::string sha256_of(const std::vector<std::filesystem::path>& paths, const std::atomic<bool>* stop) {
   Sha256 sum;
   std::vector<char> buffer(1 << 20);
-  while (file.read(buffer.data(), std::streamsize(buffer.size())) || file.gcount() > 0) {
-    if (stop && *stop) return {};
-    sum.add(std::as_bytes(std::span(buffer)).first(std::size_t(file.gcount())));
+  for (const std::filesystem::path& path : paths) {
+    std::ifstream file(path, std::ios::binary);
+    if (!file) throw Error(Code::not_found, "cannot be opened", path.string());
+    while (file.read(buffer.data(), std::streamsize(buffer.size())) || file.gcount() > 0) {
+      if (stop && *stop) return {};
+      sum.add(std::as_bytes(std::span(buffer)).first(std::size_t(file.gcount())));
+    }
+    if (file.bad()) throw Error(Code::io, "cannot be read", path.string());
   }
-  if (file.bad()) throw Error(Code::io, "cannot be read", path.string());
   return sum.finish();
 }
 

@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <span>
 #include <string>
+#include <vector>
 
 namespace hearth {
 
@@ -27,7 +28,8 @@ class Sha256 {
   std::uint64_t length_ = 0;
 };
 
-// Of a whole file; empty where `stop` became true meanwhile. Throws not_found, io.
-std::string sha256_of(const std::filesystem::path& path, const std::atomic<bool>* stop = nullptr);
+// Of a whole file, or of several one after another; empty where `stop` became true meanwhile. Throws not_found, io.
+std::string sha256_of(const std::filesystem::path& path);
+std::string sha256_of(const std::vector<std::filesystem::path>& paths, const std::atomic<bool>* stop = nullptr);
 
 }  // namespace hearth

@@ -4,11 +4,11 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
-#include "base/atomic_file.h"
 #include "base/error.h"
 #include "cli/command.h"
 #include "cli/interrupt.h"
 #include "compress/calibration.h"
+#include "gguf/writer.h"
 #include "hub/store.h"
 
 namespace hearth::cli {
@@ -23,7 +23,7 @@ struct ImportanceCommand {
 
   void operator()() {
     const auto path = hub::find_model(model);
-    check_writable(out, path);
+    gguf::check_writable(out, path, {file});
     const compress::Calibration calibration(path, file);
     ThreadPool pool(threads);
     const Interrupt interrupt;

@@ -7,7 +7,6 @@
 #include <cmath>
 #include <numeric>
 
-#include "base/atomic_file.h"
 #include "base/error.h"
 #include "base/sha256.h"
 #include "compress/prune_plan.h"
@@ -101,7 +100,7 @@ PruneReport prune(const std::filesystem::path& in, const std::filesystem::path& 
   const auto start = std::chrono::steady_clock::now();
   if (!(options.amount > 0 && options.amount < 1))
     throw Error(Code::usage, fmt::format("an amount of {} is no share between 0 and 1", options.amount), "--amount");
-  check_writable(out, in);
+  gguf::check_writable(out, in, {options.calibration});
   const Calibration calibration(in, options.calibration);
   const gguf::File& file = calibration.model().file();
   ThreadPool pool(options.threads);
@@ -110,7 +109,7 @@ PruneReport prune(const std::filesystem::path& in, const std::filesystem::path& 
                          }};
   PrunePlan plan = make_plan(input);
   plan.metadata.set("hearth.prune.source", {file.path().filename().string()});
-  plan.metadata.set("hearth.prune.source_sha256", {sha256_of(file.path())});
+  plan.metadata.set("hearth.prune.source_sha256", {sha256_of(file.paths())});
   plan.metadata.set("hearth.prune.method", {std::string(name(options.pruning))});
   plan.metadata.set("hearth.prune.amount", {options.amount});
   plan.metadata.set("hearth.prune.calibration_sha256", {sha256_of(options.calibration)});

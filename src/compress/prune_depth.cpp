@@ -88,7 +88,7 @@ PrunePlan plan_depth(const PruneInput& input) {
   std::sort(plan.layers_dropped.begin(), plan.layers_dropped.end());
   Indices kept(order.begin() + std::ptrdiff_t(goes), order.end());
   std::sort(kept.begin(), kept.end());
-  plan.metadata = input.file.metadata();
+  plan.metadata = input.file.whole_metadata();
   plan.metadata.set(family + ".block_count", {static_cast<std::uint32_t>(kept.size())});
   for (const auto& [key, value] : input.file.metadata().entries())
     if (key.starts_with(family + "."))

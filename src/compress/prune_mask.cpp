@@ -14,7 +14,7 @@ PrunePlan plan_masks(const PruneInput& input) {
   const Importance importance = measure_importance(input.calibration.model(), input.pool, input.calibration.tokens(),
                                                    input.calibration.bos(), input.chunks(), {}, input.progress);
   PrunePlan plan;
-  plan.metadata = input.file.metadata();
+  plan.metadata = input.file.whole_metadata();
   for (const gguf::Tensor& tensor : input.file.tensors()) {
     PrunedTensor one{&tensor, tensor.name, {}, {}, {}, 0, 0};
     const std::vector<float> squares = importance.mean_squares(tensor.name, 0);

@@ -48,7 +48,7 @@ PrunePlan plan_width(const PruneInput& input) {
                                                    input.calibration.bos(), input.chunks(), {}, input.progress);
 
   PrunePlan plan;
-  plan.metadata = input.file.metadata();
+  plan.metadata = input.file.whole_metadata();
   plan.metadata.set(family + ".feed_forward_length", {static_cast<std::uint32_t>(stay)});
   std::vector<Indices> kept(h.layers);
   for (std::size_t layer = 0; layer < h.layers; ++layer) {

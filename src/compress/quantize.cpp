@@ -10,7 +10,6 @@
 #include <fstream>
 #include <future>
 
-#include "base/atomic_file.h"
 #include "base/error.h"
 #include "base/sha256.h"
 #include "compress/budget.h"
@@ -56,11 +55,11 @@ bool reaches_float_range(Type type) {
   return type == Type::f32 || type == Type::bf16 || type == Type::mxfp4;
 }
 
-// A file's hash, reckoned on a thread of its own.
+// A model's hash, reckoned on a thread of its own.
 class HashBeside {
  public:
-  explicit HashBeside(const std::filesystem::path& path)
-      : result_(std::async(std::launch::async, [this, path] { return sha256_of(path, &stop_); })) {}
+  explicit HashBeside(const gguf::File& file)
+      : result_(std::async(std::launch::async, [this, paths = file.paths()] { return sha256_of(paths, &stop_); })) {}
   ~HashBeside() { stop_ = true; }
   std::string get() { return result_.get(); }
 
@@ -94,7 +93,7 @@ class Compressor {
       plans.push_back({tensor.name, types_[i], tensor.shape});
     }
     QuantizeReport report;
-    HashBeside hash(file_.path());  // takes about as long as a thread's share of compressing
+    HashBeside hash(file_);  // takes about as long as a thread's share of compressing
     const auto fill = [&](const gguf::TensorPlan& plan, const gguf::Sink& sink) {
       const std::size_t index = report.tensors.size();
       const gguf::Tensor& tensor = file_.tensors()[index];
@@ -160,8 +159,7 @@ class Compressor {
   }
 
   gguf::Metadata metadata(std::string source_sha256) const {
-    gguf::Metadata metadata = file_.metadata();
-    for (const char* key : {"split.no", "split.count", "split.tensors.count"}) metadata.erase(key);
+    gguf::Metadata metadata = file_.whole_metadata();
     const Mixture& mixture = find_mixture(options_.type);
     metadata.set("general.quantization_version", {std::uint32_t{2}});
     metadata.set("general.file_type", {file_type(mixture)});
@@ -312,7 +310,7 @@ Method find_method(std::string_view wanted) {
 QuantizeReport quantize(const std::filesystem::path& in, const std::filesystem::path& out,
                         const QuantizeOptions& options, const Progress& progress) {
   find_mixture(options.type);
-  check_writable(out, in);
+  gguf::check_writable(out, in, {options.importance, options.calibration});
   if (options.method == Method::selection) return quantize_selected(in, out, options, progress);
   return Compressor(in, out, options, progress).run(out);
 }

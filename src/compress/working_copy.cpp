@@ -27,14 +27,12 @@ Type unpacked(const gguf::Tensor& tensor) {
 }  // namespace
 
 WorkingCopy::WorkingCopy(const gguf::File& original, const std::filesystem::path& folder, Form form) {
-  gguf::Metadata metadata = original.metadata();
-  for (const char* key : {"split.no", "split.count", "split.tensors.count"}) metadata.erase(key);
   std::vector<gguf::TensorPlan> plans;
   for (const gguf::Tensor& tensor : original.tensors())
     plans.push_back({tensor.name, form == Form::as_it_is ? tensor.type : unpacked(tensor), tensor.shape});
   const std::filesystem::path path = folder / (".hearth-working-" + std::to_string(::getpid()));
   std::size_t next = 0;
-  gguf::write(path, metadata, plans, [&](const gguf::TensorPlan& plan, const gguf::Sink& sink) {
+  gguf::write(path, original.whole_metadata(), plans, [&](const gguf::TensorPlan& plan, const gguf::Sink& sink) {
     const gguf::Tensor& tensor = original.tensors()[next++];
     if (plan.type == tensor.type) {
       sink(tensor.data);

@@ -87,6 +87,18 @@ File File::open(const std::filesystem::path& path) {
   return file;
 }
 
+Metadata File::whole_metadata() const {
+  Metadata whole = metadata_;
+  for (const std::string_view key : {part_key, count_key, tensors_key}) whole.erase(key);
+  return whole;
+}
+
+std::vector<std::filesystem::path> File::paths() const {
+  std::vector<std::filesystem::path> paths;
+  for (const MappedFile& file : files_) paths.push_back(file.path());
+  return paths;
+}
+
 const Tensor* File::find(std::string_view name) const {
   const auto found =
       std::lower_bound(by_name_.begin(), by_name_.end(), name,

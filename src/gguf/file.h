@@ -35,6 +35,8 @@ class File {
   static File open(const std::filesystem::path& path);
 
   const Metadata& metadata() const noexcept { return metadata_; }
+  // What a file with all the tensors in it says: without the keys that tell of parts.
+  Metadata whole_metadata() const;
   std::span<const Tensor> tensors() const noexcept { return tensors_; }  // in the order of the file
   const Tensor* find(std::string_view name) const;
   std::uint64_t bytes() const noexcept { return bytes_; }  // of all parts
@@ -42,6 +44,7 @@ class File {
   std::uint64_t alignment() const noexcept { return alignment_; }
   std::size_t parts() const noexcept { return parts_; }
   const std::filesystem::path& path() const noexcept { return path_; }
+  std::vector<std::filesystem::path> paths() const;  // of all parts, in their order
   void read_ahead() const noexcept;
   // Where the tensor's data begin in its part.
   std::uint64_t position(const Tensor& tensor) const noexcept;

@@ -7,6 +7,7 @@
 #include "base/atomic_file.h"
 #include "base/error.h"
 #include "base/reader.h"
+#include "gguf/file.h"
 #include "gguf/layout.h"
 
 namespace hearth::gguf {
@@ -80,6 +81,13 @@ void check_names(const std::vector<TensorPlan>& tensors, const std::string& orig
 }
 
 }  // namespace
+
+void check_writable(const std::filesystem::path& out, const std::filesystem::path& in,
+                    const std::vector<std::filesystem::path>& others) {
+  std::vector<std::filesystem::path> read = File::open(in).paths();
+  read.insert(read.end(), others.begin(), others.end());
+  hearth::check_writable(out, read);
+}
 
 std::uint64_t bytes(const TensorPlan& tensor) {
   return tensor_bytes(tensor.name, tensor.type, tensor.shape, {});

@@ -27,6 +27,11 @@ using Sink = std::function<void(std::span<const std::byte>)>;
 void write(const std::filesystem::path& path, const Metadata& metadata, const std::vector<TensorPlan>& tensors,
            const std::function<void(const TensorPlan&, const Sink&)>& fill, const std::function<Metadata()>& late = {});
 
+// Before long work on the file `in`, of whose parts none must be lost to its result, nor any of `others`: see
+// hearth::check_writable.
+void check_writable(const std::filesystem::path& out, const std::filesystem::path& in,
+                    const std::vector<std::filesystem::path>& others);
+
 // The bytes of the tensor's data in the file.
 std::uint64_t bytes(const TensorPlan& tensor);
 

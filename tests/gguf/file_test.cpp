@@ -53,6 +53,8 @@ TEST(File, OpensAllPartsOfASplitFile) {
   const File file = File::open(split.path(0));
   EXPECT_EQ(file.parts(), 3u);
   EXPECT_EQ(file.path(), split.path(0));
+  EXPECT_EQ(file.paths(), (std::vector{split.path(0), split.path(1), split.path(2)}));
+  EXPECT_EQ(file.whole_metadata().entries().size(), 1u);
   EXPECT_EQ(file.metadata().string("general.name"), "whole");
   EXPECT_EQ(file.tensors().size(), 3u);
   EXPECT_EQ(file.bytes(), std::filesystem::file_size(split.path(0)) + std::filesystem::file_size(split.path(1)) +
