@@ -11,6 +11,7 @@
 #include "cli/interrupt.h"
 #include "cli/options.h"
 #include "evaluate/evaluation.h"
+#include "evaluate/journal.h"
 
 namespace hearth::cli {
 
@@ -71,8 +72,8 @@ struct Evaluate {
     document["config"]["model_args"] = model.model;
     document["model_name"] = model.model;
     if (!out.empty()) write_file(out, to_text(document, 2) + "\n");
-    if (std::error_code ignored; result.others == 0)
-      std::filesystem::remove(options.journal, ignored);  // all of it is elsewhere now
+    if (result.others == 0)
+      result.journal->remove();  // all of it is elsewhere now
     else
       fmt::print(stderr, "hearth: {} finished rows that this run does not have stay in {}\n", result.others,
                  options.journal.string());

@@ -245,7 +245,9 @@ Evaluation evaluate(engine::Engine& engine, const std::vector<Task>& library, co
   for (Run& run : runs) prepare(run, options);
 
   Evaluation evaluation;
-  Journal journal(options.journal, subject_of(engine));
+  const auto kept = std::make_shared<Journal>(options.journal, subject_of(engine));
+  Journal& journal = *kept;
+  evaluation.journal = kept;
   const auto start = std::chrono::steady_clock::now();
   score(engine, runs, journal, options, progress, evaluation);
   std::set<std::uint64_t> ours;

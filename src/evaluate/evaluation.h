@@ -3,6 +3,7 @@
 
 #include <filesystem>
 #include <functional>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -11,6 +12,8 @@
 #include "evaluate/task.h"
 
 namespace hearth::evaluate {
+
+class Journal;
 
 struct EvaluationOptions {
   std::filesystem::path data = {};      // a folder, see data_set.h
@@ -45,11 +48,12 @@ struct TaskResult {
 
 struct Evaluation {
   std::vector<TaskResult> tasks;
-  std::size_t rows = 0, kept = 0;  // scored in this run; found in the journal
-  std::size_t others = 0;          // rows in the journal that this run does not have
-  std::size_t tokens = 0;          // as a harness would run them: context and continuation of every choice
-  double seconds = 0;              // of scoring and encoding
-  double average() const;          // of the tasks' main metrics
+  std::size_t rows = 0, kept = 0;          // scored in this run; found in the journal
+  std::size_t others = 0;                  // rows in the journal that this run does not have
+  std::size_t tokens = 0;                  // as a harness would run them: context and continuation of every choice
+  double seconds = 0;                      // of scoring and encoding
+  std::shared_ptr<const Journal> journal;  // no other run has its file until this goes
+  double average() const;                  // of the tasks' main metrics
   double average_error() const;
 };
 

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -43,7 +44,9 @@ Journal::Journal(std::filesystem::path path) : path_(std::move(path)) {
 
 Journal::Journal(std::filesystem::path path, const std::string& subject) : Journal(std::move(path)) {
   if (file_ < 0) return;
-  if (::flock(file_, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK)
+  struct stat now {};  // no links: that run has just removed it
+  if ((::flock(file_, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) ||
+      (::fstat(file_, &now) == 0 && now.st_nlink == 0))
     throw Error(Code::io, "another run is writing its finished rows there", path_.string(), "give another name");
   const std::string text = read_file(path_), head = Row{{"subject", subject}}.dump() + "\n";
   if (!text.starts_with(head) && !head.starts_with(text))
@@ -73,6 +76,10 @@ void Journal::add(std::uint64_t row, std::vector<double> loglikelihoods) {
 
 void Journal::flush() {
   write(std::exchange(waiting_, {}));
+}
+
+void Journal::remove() const {
+  if (file_ >= 0) ::unlink(path_.c_str());
 }
 
 void Journal::write(const std::string& text) {

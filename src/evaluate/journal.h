@@ -27,7 +27,8 @@ class Journal {
   // Null where there is none of so many choices.
   const std::vector<double>* find(std::uint64_t row, std::size_t choices) const;
   void add(std::uint64_t row, std::vector<double> loglikelihoods);
-  void flush();  // what was added is in the file's hands
+  void flush();         // what was added is in the file's hands
+  void remove() const;  // the file, before another run can have it
   std::size_t kept() const noexcept { return rows_.size(); }
 
  private:

@@ -78,6 +78,12 @@ TEST(Journal, IsOneRunsAtATime) {
     expect_refusal(path, "a", Code::io);
   }
   EXPECT_EQ(Journal(path, "a").kept(), 1u);
+  {
+    const Journal journal(path, "a");
+    journal.remove();
+    EXPECT_FALSE(std::filesystem::exists(path));
+    EXPECT_EQ(Journal(path, "a").kept(), 0u);  // a file of its own
+  }
 }
 
 TEST(Journal, NoneAndNowhere) {
