@@ -35,8 +35,6 @@ ChatPrompt::ChatPrompt(const gguf::Metadata& metadata)
 }
 
 std::string ChatPrompt::render(const nlohmann::ordered_json& messages, const nlohmann::ordered_json& extra) const {
-  if (fault_) throw *fault_;
-  if (!template_) throw Error(Code::unsupported, "the model has no chat template", origin_, "give the prompt raw");
   // None rather than undefined where there are none: templates rely on what transformers gives them.
   nlohmann::ordered_json context = {
       {"messages", messages}, {"tools", nullptr}, {"documents", nullptr}, {"add_generation_prompt", true}};
@@ -44,6 +42,8 @@ std::string ChatPrompt::render(const nlohmann::ordered_json& messages, const nlo
   if (!eos_.empty()) context["eos_token"] = eos_;
   for (const auto& [name, value] : extra.items()) context[name] = value;
   if (!tool_source_.empty() && !context["tools"].is_null()) return ChatTemplate(tool_source_).render(context);
+  if (fault_) throw *fault_;
+  if (!template_) throw Error(Code::unsupported, "the model has no chat template", origin_, "give the prompt raw");
   return template_->render(context);
 }
 

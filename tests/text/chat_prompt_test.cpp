@@ -56,6 +56,16 @@ TEST(ChatPrompt, AFaultyTemplateIsInNobodysWayWhoDoesNotAskForIt) {
   EXPECT_THROW(prompt.render(messages), Error);
 }
 
+TEST(ChatPrompt, ATemplateForToolsNeedsNoOther) {
+  for (const char* source : {"{{ 1 +", ""}) {
+    Metadata file = metadata(source);
+    file.set("tokenizer.chat_template.tool_use", Value{std::string("with {{ tools }}")});
+    const ChatPrompt prompt(file);
+    EXPECT_THROW(prompt.render(messages), Error);
+    EXPECT_EQ(prompt.render(messages, {{"tools", {1}}}), "with [1]");
+  }
+}
+
 TEST(ChatPrompt, AFileWithoutTemplateIsFineUntilItIsAsked) {
   const ChatPrompt prompt(Metadata("model.gguf"));
   EXPECT_FALSE(prompt.has_template());
