@@ -23,6 +23,8 @@ DEFAULT_MODEL_DIRECTORY = pathlib.Path.home() / ".cache" / "gpt4all"
 DEFAULT_PROMPT_TEMPLATE = "### Human:\n{0}\n\n### Assistant:\n"
 MIN_DIMENSIONALITY = 64
 ATLAS_TOKENS = 8192
+# Where 2.8.2 ends every answer: models that know no end of a turn would write the next one too.
+STOP = [f"### {word}" for word in ("System", "Instruction", "Human", "User", "Response", "Assistant", "Context")]
 _LATER = "this follows with Open Hearth's gallery, in a later version; put the .gguf file into a folder and name it with model_path"
 
 
@@ -138,7 +140,7 @@ class GPT4All(_Opened):
         """
         options = {
             "max_tokens": max_tokens if n_predict is None else n_predict, "temperature": temp, "top_k": top_k, "top_p": top_p,
-            "min_p": min_p, "repeat_penalty": repeat_penalty, "penalty_window": repeat_last_n,
+            "min_p": min_p, "repeat_penalty": repeat_penalty, "penalty_window": repeat_last_n, "stop": STOP,
             "on_piece": lambda piece: (callback or _go_on)(-1 if piece.token is None else piece.token, str(piece)),
         }
         if self._history is None:
@@ -252,16 +254,16 @@ def _is_legacy(template):
 
 
 def _legacy_prompt(template, history):
-    """2.8.2's templates: {0} is the user's text, {1} the answer, which else comes at the end."""
-    before, _, after = template.partition("{1}")
+    """2.8.2's templates: {0} is the user's text, {1} the answer, which else comes at the end, before an empty line."""
+    before, placed, after = template.partition("{1}")
     text = ""
     for message in history:
         if message["role"] == "user":
             text += before.replace("{0}", message["content"])
         elif message["role"] == "assistant":
-            text += message["content"] + (after or "\n")
+            text += message["content"] + (after if placed else "\n\n")
         else:
-            text += message["content"] + "\n"
+            text += message["content"]
     return text
 
 

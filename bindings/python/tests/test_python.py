@@ -347,6 +347,23 @@ class GPT4AllScripts(unittest.TestCase):
         model._answer = listen
         return seen
 
+    def test_legacy_templates_as_2_8_2_fills_them(self):
+        model = self.open()
+        seen = self.seen_by(model)
+        for template, whole in (("U: {0}\nA: ", "Rules.\nU: a\nA: {}\n\nU: b\nA: "), ("U: {0}\nA: {1}", "Rules.\nU: a\nA: {}U: b\nA: ")):
+            with model.chat_session("Rules.\n", template):
+                first = model.generate("a", temp=0, max_tokens=2)
+                model.generate("b", temp=0, max_tokens=2)
+            self.assertEqual(seen[-1], whole.format(first))
+
+    def test_an_answer_ends_where_the_next_turn_begins(self):
+        turn = "### Human:\nSay hello.\n\n### Assistant:\nHello.\n\n"
+        heard = []
+        text = self.open().generate(turn * 4 + "### Human:\nSay hello.\n\n### Assistant:\n", temp=0, repeat_penalty=1, max_tokens=40,
+                                    callback=lambda token, piece: heard.append(piece))
+        self.assertEqual(text.strip(), "Hello.")
+        self.assertEqual("".join(heard), text)
+
     def test_a_conversation_beyond_the_context(self):
         model = self.open(n_ctx=128)
         seen = self.seen_by(model)
