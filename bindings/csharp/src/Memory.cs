@@ -9,13 +9,19 @@ namespace OpenHearth
     /// <summary>Text between .NET and C.</summary>
     internal static class Utf8
     {
+        static readonly Encoding strict = new UTF8Encoding(false, true);
+
         /// <summary>UTF-8 and a NUL, for calls that are told the length: <see cref="Length"/>.</summary>
         internal static byte[] Text(string text, string name)
         {
             if (text == null) throw HearthException.Usage(name + " is null");
-            var bytes = new byte[Encoding.UTF8.GetByteCount(text) + 1];
-            Encoding.UTF8.GetBytes(text, 0, text.Length, bytes, 0);
-            return bytes;
+            try
+            {
+                var bytes = new byte[strict.GetByteCount(text) + 1];
+                strict.GetBytes(text, 0, text.Length, bytes, 0);
+                return bytes;
+            }
+            catch (EncoderFallbackException) { throw new HearthException(Status.BadInput, name + " holds half a surrogate pair"); }
         }
 
         internal static UIntPtr Length(byte[] text) { return (UIntPtr)((ulong)text.Length - 1); }

@@ -195,10 +195,12 @@ static class Own
         {
             Throws(Status.Usage, "max_tokens", () => session.Complete("x", new GenerationOptions { MaxTokens = -1 }));
             Throws(Status.BadInput, "grammar", () => session.Complete("x", new GenerationOptions { Grammar = "root ::= \"\0\"" }));
+            Throws(Status.BadInput, "messages holds half", () => session.Chat(new[] { new Message("user", "\ud800") }));
+            Throws(Status.BadInput, "stop holds half", () => session.Complete("x", new GenerationOptions { Stop = new[] { "\ud800" } }));
             Throws(Status.Usage, "scales", () => session.SetAdapters(new Adapter[0], new[] { 1f }));
         }
         Throws(Status.BadInput, "path", () => Model.Open("a\0b"));
-        Is(Operations.ModelOf("tiny").Tokenize("\ud800", false).Length == 3, "half a surrogate is U+FFFD");
+        Throws(Status.BadInput, "text holds half", () => Operations.ModelOf("tiny").Tokenize("\ud800"));
     }
 
     static void Forgotten()

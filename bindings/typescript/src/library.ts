@@ -194,16 +194,20 @@ export function take(pointer: Pointer, length?: number): string {
   }
 }
 
+function checked(text: string, what: string): string {
+  if (typeof text !== "string") throw new TypeError(`${what} is no string`);
+  if (/\p{Surrogate}/u.test(text)) throw new HearthError("bad_input", `${what} holds half a surrogate pair`);
+  return text;
+}
+
 /** Text of any characters, for calls that are told its length. */
 export function bytesOf(text: string, what: string): Buffer {
-  if (typeof text !== "string") throw new TypeError(`${what} is no string`);
-  return Buffer.from(text, "utf8");
+  return Buffer.from(checked(text, what), "utf8");
 }
 
 /** Text that the library wants NUL-terminated. */
 export function terminated(text: string, what: string): string {
-  if (typeof text !== "string") throw new TypeError(`${what} is no string`);
-  if (text.includes("\0")) throw new HearthError("bad_input", `${what} holds a NUL`);
+  if (checked(text, what).includes("\0")) throw new HearthError("bad_input", `${what} holds a NUL`);
   return text;
 }
 

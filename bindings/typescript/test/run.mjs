@@ -99,6 +99,8 @@ const own = {
     await assert.rejects(session.complete("x", { maxTokens: 1.5 }), TypeError);
     for (const wrong of [{ banana: 1 }, { structSize: 4 }, { stopCount: 4 }, { signal: {} }, { grammar: 4 }, { jsonSchema: () => 1 }])
       await assert.rejects(session.complete("x", wrong), TypeError);
+    for (const call of [() => model.tokenize("\ud800"), () => session.say("\udc00"), () => session.complete("x", { stop: "\ud800" })])
+      await assert.rejects(async () => call(), /holds half a surrogate pair/);
     await assert.rejects(model.embed("x"), /texts are no array/);
     await assert.rejects(model.score("x", "y"), /continuations are no array/);
     for (const seed of [-1n, 2n ** 64n]) await assert.rejects(session.complete("x", { seed }), HearthError);
