@@ -24,6 +24,8 @@ def version():
 def metadata():
     return "\n".join([
         "Metadata-Version: 2.1", "Name: openhearth", f"Version: {version()}", "Summary: Language models on ordinary computers",
+        "License: Apache-2.0", "License-File: LICENSE", "Classifier: License :: OSI Approved :: Apache Software License",
+        "Classifier: Programming Language :: Python :: 3", "Classifier: Typing :: Typed",
         "Requires-Python: >=3.9", "Provides-Extra: numpy", "Requires-Dist: numpy; extra == 'numpy'",
         "Description-Content-Type: text/markdown", "", (HERE / "README.md").read_text(encoding="utf-8"), ""])
 
@@ -45,6 +47,7 @@ def write_wheel(folder, files):
     files = {
         **files,
         f"{info}/METADATA": metadata().encode(),
+        f"{info}/licenses/LICENSE": (ENGINE / "LICENSE").read_bytes(),
         f"{info}/WHEEL": f"Wheel-Version: 1.0\nGenerator: openhearth\nRoot-Is-Purelib: false\nTag: {tag}\n".encode(),
         f"{info}/entry_points.txt": b"[console_scripts]\nopenhearth = openhearth.__main__:main\n",
     }
@@ -76,6 +79,7 @@ def build_sdist(sdist_directory, config_settings=None):
     with tarfile.open(pathlib.Path(sdist_directory) / name, "w:gz") as archive:
         for part in ("pyproject.toml", "backend.py", "README.md", "openhearth"):
             archive.add(HERE / part, f"{base}/{part}", filter=lambda entry: None if "__pycache__" in entry.name else entry)
+        archive.add(ENGINE / "LICENSE", f"{base}/LICENSE")
         for part in ENGINE_PARTS:
             archive.add(ENGINE / part, f"{base}/engine/{part}")
         content = metadata().encode()  # pip wants it at the top

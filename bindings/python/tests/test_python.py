@@ -3,6 +3,7 @@ import asyncio
 import contextlib
 import copy
 import gc
+import importlib.metadata
 import io
 import os
 import pathlib
@@ -501,6 +502,9 @@ class Package(unittest.TestCase):
             subprocess.run([sys.executable, "-m", "pip", "install", "--quiet", "--no-index", "--no-deps", "--target", folder, str(HERE)],
                            check=True, env=there, stdout=sys.stderr)
             self.assertTrue((pathlib.Path(folder) / "openhearth/py.typed").exists())
+            [package] = importlib.metadata.distributions(path=[folder])
+            self.assertEqual(package.metadata["License"], "Apache-2.0")
+            self.assertIn("Apache License", package.read_text("licenses/LICENSE"))
             done = subprocess.run([sys.executable, "-m", "openhearth", "tokenize", str(path("tiny")), "x"], cwd=folder, stdout=subprocess.PIPE,
                                   env={name: value for name, value in there.items() if name != "HEARTH_LIBRARY"}, check=True, text=True)
             self.assertRegex(done.stdout, r"^\[\d+, \d+\]\n$")
