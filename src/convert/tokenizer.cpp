@@ -82,6 +82,8 @@ class Assembler {
     write_roles(metadata);
     if (vocabulary_.model == "bert") mark_word_beginnings();
     write_flags(metadata);
+    write_stripping(text::strip_left_key, vocabulary_.strip_left, metadata);
+    write_stripping(text::strip_right_key, vocabulary_.strip_right, metadata);
     if (!vocabulary_.charsmap.empty())
       metadata.set("tokenizer.ggml.precompiled_charsmap",
                    {gguf::Array(std::vector<std::uint8_t>(vocabulary_.charsmap.begin(), vocabulary_.charsmap.end()))});
@@ -152,6 +154,8 @@ class Assembler {
         if (id >= pieces.tokens.size() || kind == text::TokenKind::control || kind == text::TokenKind::user_defined)
           pieces.set(id, vocabulary_.tokens[id], kind, -1000);
       }
+      pieces.strip_left = std::move(vocabulary_.strip_left);
+      pieces.strip_right = std::move(vocabulary_.strip_right);
       pieces.add_bos = vocabulary_.add_bos;
       pieces.add_eos = vocabulary_.add_eos;
       for (const auto& [role, text] : vocabulary_.roles) pieces.roles[role] = text;
@@ -272,6 +276,13 @@ class Assembler {
     set("remove_extra_whitespaces", vocabulary_.remove_extra_whitespaces);
     set("normalizer.lowercase", vocabulary_.lowercase);
     set("normalizer.strip_accents", vocabulary_.strip_accents);
+  }
+
+  void write_stripping(std::string_view key, const std::set<std::uint64_t>& ids, gguf::Metadata& metadata) const {
+    std::vector<std::uint32_t> present;  // others were left out
+    for (const std::uint64_t id : ids)
+      if (id < vocabulary_.tokens.size()) present.push_back(static_cast<std::uint32_t>(id));
+    if (!present.empty()) metadata.set(key, {gguf::Array(std::move(present))});
   }
 
   // transformers' Llama and Gemma classes go by their settings, the others by the template of tokenizer.json.

@@ -67,8 +67,17 @@ void add_tokens(const Json& list, const std::string& origin, Vocabulary& vocabul
     const bool special = token.boolean("special", false) || looks_special(text);
     if (!special && vocabulary.model != "gpt2" && vocabulary.model != "bert")  // it is matched in the text as it is
       for (std::size_t at; (at = text.find("▁")) != text.npos;) text.replace(at, std::string_view("▁").size(), " ");
-    vocabulary.set(token.integer({"id"}), std::move(text),
-                   special ? text::TokenKind::control : text::TokenKind::user_defined, -1000);
+    if (token.boolean("single_word", false))
+      throw Error(Code::unsupported,
+                  fmt::format("the added token {}, met as a whole word only, has no equal in GGUF", text.substr(0, 80)),
+                  origin);
+    const std::uint64_t id = token.integer({"id"});
+    for (const auto& [key, ids] : {std::pair{"lstrip", &vocabulary.strip_left}, {"rstrip", &vocabulary.strip_right}})
+      if (token.boolean(key, false))
+        ids->insert(id);
+      else
+        ids->erase(id);
+    vocabulary.set(id, std::move(text), special ? text::TokenKind::control : text::TokenKind::user_defined, -1000);
   }
 }
 

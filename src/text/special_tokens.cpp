@@ -136,6 +136,18 @@ SpecialTokens read_special_tokens(const gguf::Metadata& metadata, SpecialTokens 
 
 Strip read_strip(const gguf::Metadata& metadata, const Vocabulary& vocabulary) {
   Strip strip;
+  for (const auto& [key, which] : {std::pair{strip_left_key, &strip.left}, {strip_right_key, &strip.right}}) {
+    if (!metadata.has(key)) continue;
+    which->resize(vocabulary.size());
+    for (const std::int64_t id : metadata.integers(key)) {
+      if (id < 0 || std::uint64_t(id) >= vocabulary.size())
+        throw Error(Code::bad_input, fmt::format("{} has {}, and there are {} tokens", key, id, vocabulary.size()),
+                    metadata.origin());
+      (*which)[std::size_t(id)] = true;
+    }
+  }
+  if (!strip.left.empty() || !strip.right.empty()) return strip;
+  // Files of other programs do not say; these models are known to have such tokens.
   std::string name = metadata.string("general.name", "");
   std::transform(name.begin(), name.end(), name.begin(), [](unsigned char c) { return char(std::tolower(c)); });
   const auto strip_left = [&](std::string_view text) {

@@ -21,6 +21,11 @@ struct EncodeOptions {
 // tokenizer.ggml.token_type
 enum class TokenKind : std::uint8_t { normal = 1, unknown = 2, control = 3, user_defined = 4, unused = 5, byte = 6 };
 
+// What tokenizer.json can say and GGUF has no key for; other programs pass it over. Ids of tokens that take the white
+// space before or after them along.
+inline constexpr std::string_view strip_left_key = "hearth.tokenizer.strip_left",
+                                  strip_right_key = "hearth.tokenizer.strip_right";
+
 class Tokenizer {
  public:
   virtual ~Tokenizer() = default;

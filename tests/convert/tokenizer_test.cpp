@@ -455,6 +455,24 @@ TEST(Tokenizer, ReadsWhatWasWrittenBeforeTokenizerJson) {
   EXPECT_TRUE(words.import(2).boolean("tokenizer.ggml.normalizer.lowercase", false));
 }
 
+// As Phi 4 has them; files of other programs tell by the model's name at best.
+TEST(Tokenizer, KeepsTheWhiteSpaceThatAddedTokensTakeAlong) {
+  const Folder folder;
+  json tokenizer = tiny_bytes();
+  tokenizer["model"]["vocab"]["Ġ"] = 4;
+  tokenizer["added_tokens"] = {{{"id", 3}, {"content", "<|end|>"}, {"special", true}, {"rstrip", true}},
+                               {{"id", 5}, {"content", "<left>"}, {"lstrip", true}},
+                               {{"id", 6}, {"content", "<gone>"}, {"special", true}, {"lstrip", true}}};
+  folder.save_json("tokenizer.json", tokenizer);
+  const auto ids = [&](const gguf::Metadata& metadata) {
+    return text::Tokenizer::load(metadata)->encode("a <|end|> b <left> ab", {.parse_special = true});
+  };
+  EXPECT_EQ(ids(folder.import(6)), (std::vector<Token>{0, 4, 3, 1, 5, 4, 2}));
+  folder.save_json("tokenizer_config.json",
+                   {{"added_tokens_decoder", {{"3", {{"content", "<|end|>"}, {"special", true}}}}}});
+  EXPECT_EQ(ids(folder.import(6)), (std::vector<Token>{0, 4, 3, 4, 1, 5, 4, 2}));
+}
+
 // GPT-OSS's way of cutting words, under the name of another tokenizer that has it.
 TEST(Tokenizer, KnowsGpt4oThatIgnoresMerges) {
   const std::string upper = "[\\p{Lu}\\p{Lt}\\p{Lm}\\p{Lo}\\p{M}]", lower = "[\\p{Ll}\\p{Lm}\\p{Lo}\\p{M}]",
@@ -513,6 +531,10 @@ TEST(Tokenizer, NamesThePartThatIsNotKnown) {
       {tiny_bytes(), {{"model", {{"vocab", {{"a", 7}}}}}}, Code::bad_input, "8 tokens, the model 6"},
       {tiny_bytes(), {{"model", {{"vocab", {{"a", 1e15}}}}}}, Code::bad_input, "token a"},
       {tiny_bytes(), {{"added_tokens", 1}}, Code::bad_input, "added_tokens"},
+      {tiny_bytes(),
+       {{"added_tokens", {{{"id", 3}, {"content", "the"}, {"single_word", true}}}}},
+       Code::unsupported,
+       "the added token the, met as a whole word only"},
       {tiny_bytes(), {{"model", nullptr}}, Code::unsupported, "the model of unknown type"},
       {tiny_unigram(), {{"normalizer", {{"type", "NFKC"}}}}, Code::unsupported, "the normalizer NFKC"},
       {tiny_unigram(), {{"normalizer", {{"precompiled_charsmap", "!"}}}}, Code::bad_input, "Base64"},

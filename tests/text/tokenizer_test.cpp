@@ -309,6 +309,11 @@ TEST(Tokenizer, SpecialTokensTakeWhiteSpaceAlong) {
   const auto tokenizer = Tokenizer::load(metadata);
   EXPECT_EQ(pieces(*tokenizer, "h</s> \n h", {.add_special = false, .parse_special = true}),
             (Pieces{" h", "</s>", " h"}));
+  metadata.set(strip_left_key, {gguf::Array(std::vector<std::uint32_t>{2})});
+  EXPECT_EQ(pieces(*Tokenizer::load(metadata), "h \n</s> h", {.add_special = false, .parse_special = true}),
+            (Pieces{" h", "</s>", " ", " h"}));
+  metadata.set(strip_left_key, {gguf::Array(std::vector<std::uint32_t>{1000})});
+  EXPECT_THROW(Tokenizer::load(metadata), Error);
 }
 
 TEST(Tokenizer, ReadsNoTokenOutOfRange) {
