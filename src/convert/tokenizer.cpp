@@ -92,7 +92,7 @@ class Assembler {
     std::vector<std::int32_t> kinds;
     for (const text::TokenKind kind : vocabulary_.kinds) kinds.push_back(static_cast<std::int32_t>(kind));
     metadata.set("tokenizer.ggml.token_type", {gguf::Array(std::move(kinds))});
-    if (!vocabulary_.merges.empty())
+    if (vocabulary_.model == "gpt2")  // which may have none and must say so
       metadata.set("tokenizer.ggml.merges", {gguf::Array(std::move(vocabulary_.merges))});
     metadata.set("tokenizer.ggml.tokens", {gguf::Array(std::move(vocabulary_.tokens))});
   }

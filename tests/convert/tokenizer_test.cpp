@@ -455,6 +455,14 @@ TEST(Tokenizer, ReadsWhatWasWrittenBeforeTokenizerJson) {
   EXPECT_TRUE(words.import(2).boolean("tokenizer.ggml.normalizer.lowercase", false));
 }
 
+TEST(Tokenizer, MayHaveNoMerges) {
+  const Folder folder;
+  json tokenizer = tiny_bytes();
+  tokenizer["model"]["merges"] = json::array();
+  folder.save_json("tokenizer.json", tokenizer);
+  EXPECT_EQ(text::Tokenizer::load(folder.import(4))->encode("ab"), (std::vector<Token>{0, 1}));
+}
+
 // As Phi 4 has them; files of other programs tell by the model's name at best.
 TEST(Tokenizer, KeepsTheWhiteSpaceThatAddedTokensTakeAlong) {
   const Folder folder;
