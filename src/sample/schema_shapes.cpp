@@ -117,10 +117,14 @@ Types SchemaDocument::types(const Conjunction& all) const {
 std::optional<std::vector<Json>> SchemaDocument::values(const Conjunction& all) const {
   std::optional<std::vector<Json>> values;
   const auto restrict = [&](const std::vector<Json>& given) {
-    if (!values)
+    if (!values) {
       values = given;
-    else
-      std::erase_if(*values, [&](const Json& v) { return std::find(given.begin(), given.end(), v) == given.end(); });
+      return;
+    }
+    const std::vector<nlohmann::json> unordered(given.begin(), given.end());  // {"a", "b"} is {"b", "a"}
+    std::erase_if(*values, [&](const Json& v) {
+      return std::find(unordered.begin(), unordered.end(), nlohmann::json(v)) == unordered.end();
+    });
   };
   for (const Subschema& schema : all) {
     if (schema.ignores_values) continue;

@@ -46,9 +46,9 @@ class Validator {
     if (says("allOf") && each("allOf") != std::ptrdiff_t(schema["allOf"].size())) return false;
     if (says("anyOf") && each("anyOf") == 0) return false;
     if (says("oneOf") && each("oneOf") != 1) return false;
-    if (says("const") && value != schema["const"]) return false;
-    if (says("enum") && std::find(schema["enum"].begin(), schema["enum"].end(), value) == schema["enum"].end())
-      return false;
+    const auto is_value = [&](const auto& given) { return nlohmann::json(given) == nlohmann::json(value); };
+    if (says("const") && !is_value(schema["const"])) return false;
+    if (says("enum") && std::none_of(schema["enum"].begin(), schema["enum"].end(), is_value)) return false;
     if (says("type")) {
       const Json types = schema["type"].is_array() ? schema["type"] : Json::array({schema["type"]});
       if (std::none_of(types.begin(), types.end(), [&](const Json& t) { return is_type(value, t); })) return false;
