@@ -117,7 +117,8 @@ void add_rope(const Family& family, const JsonObject& config, const Dimensions& 
   }
   if (type == "linear" || type == "yarn") {
     keys.string("rope.scaling.type", type);
-    keys.number("rope.scaling.factor", scaling_factor(settings, context, original));
+    keys.number("rope.scaling.factor",
+                type == "linear" ? settings.number({"factor"}) : scaling_factor(settings, context, original));
   }
   if (type == "yarn") {
     keys.integer("rope.scaling.original_context_length", original);

@@ -108,6 +108,7 @@ TEST(Checkpoint, NamesWhatIsWrongAndLeavesNoFile) {
       {{{"config", {{"hidden_act", "relu"}}}}, Code::unsupported, "relu"},
       {{{"config", {{"quantization_config", {{"quant_method", "gptq"}}}}}}, Code::unsupported, "gptq"},
       {{{"config", {{"rope_parameters", {{"rope_type", "odd"}}}}}}, Code::unsupported, "odd"},
+      {{{"config", {{"rope_parameters", {{"rope_type", "linear"}, {"factor", nullptr}}}}}}, Code::not_found, "factor"},
       {{{"tensors", {{k, {48, 47}}}}},
        Code::bad_input,
        "k_proj.weight has the shape [48, 47], the config asks for [48, 48]"},
