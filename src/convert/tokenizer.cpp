@@ -67,7 +67,10 @@ class Assembler {
     else if (!pieces && has("vocab.json") && has("merges.txt")) {
       vocabulary_ = parse_tokenizer_json(old_byte_pairs(folder_), (folder_ / "vocab.json").string());
       // How it cuts words stands in the code of its class alone.
-      if (settings_.string("tokenizer_class", "") == "Qwen2Tokenizer") vocabulary_.pre = "qwen2";
+      if (settings_.string("tokenizer_class", "") == "Qwen2Tokenizer") {
+        vocabulary_.pre = "qwen2";
+        vocabulary_.composes = true;
+      }
     } else if (!pieces)
       return refuse_others();
     if (pieces && (!json || vocabulary_.model == "llama")) read_pieces(json);
@@ -82,6 +85,7 @@ class Assembler {
     write_roles(metadata);
     if (vocabulary_.model == "bert") mark_word_beginnings();
     write_flags(metadata);
+    if (vocabulary_.composes) metadata.set(text::composes_key, {true});
     write_stripping(text::strip_left_key, vocabulary_.strip_left, metadata);
     write_stripping(text::strip_right_key, vocabulary_.strip_right, metadata);
     if (!vocabulary_.charsmap.empty())

@@ -129,8 +129,10 @@ class Parser {
   }
 
   void read_byte_level() {
-    for (const JsonObject& part : normalizers())
+    for (const JsonObject& part : normalizers()) {
       if (type_of(part) != "NFC") refuse(fmt::format("the normalizer {} of a byte-level tokenizer", type_of(part)));
+      vocabulary_.composes = true;
+    }
     vocabulary_.model = "gpt2";
     vocabulary_.pre = pre_tokenizer_name(tokenizer_, model_.boolean("ignore_merges", false));
     for (const Merge& merge : read_merges())

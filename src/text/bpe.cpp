@@ -119,6 +119,7 @@ class BytePairTokenizer final : public TokenizerBase {
   BytePairTokenizer(const gguf::Metadata& metadata, const PreTokenizer& pre_tokenizer)
       : TokenizerBase(metadata, defaults_of(metadata, pre_tokenizer)),
         pre_tokenizer_(pre_tokenizer),
+        composes_(metadata.boolean(composes_key, false)),
         merges_(read_merges(metadata)) {
     for (std::size_t byte = 0; byte < 256; ++byte) {
       const char one[] = {static_cast<char>(byte)};
@@ -157,13 +158,17 @@ class BytePairTokenizer final : public TokenizerBase {
     WordCache cache(bytes);
     MergeWork work;
     std::vector<std::uint32_t> ends;
-    std::string escaped;
+    std::string normalised, escaped;
     for (const Fragment& fragment : fragments) {
       if (fragment.token != no_token) {
         tokens.push_back(fragment.token);
         continue;
       }
       std::string_view text = fragment.text;
+      if (composes_) {
+        normalised = composed(text);
+        text = normalised;
+      }
       if (pre_tokenizer_.escapes_space) {
         escaped = escape_spaces(text);
         text = escaped;
@@ -230,6 +235,7 @@ class BytePairTokenizer final : public TokenizerBase {
   }
 
   const PreTokenizer& pre_tokenizer_;
+  bool composes_;
   std::array<std::bitset<256>, 256> joined_;  // by the last byte of the one and the first of the other
   MergeTable merges_;
   std::array<Token, 256> bytes_;

@@ -22,9 +22,10 @@ struct EncodeOptions {
 enum class TokenKind : std::uint8_t { normal = 1, unknown = 2, control = 3, user_defined = 4, unused = 5, byte = 6 };
 
 // What tokenizer.json can say and GGUF has no key for; other programs pass it over. Ids of tokens that take the white
-// space before or after them along.
+// space before or after them along; whether a byte-level tokenizer composes texts (NFC).
 inline constexpr std::string_view strip_left_key = "hearth.tokenizer.strip_left",
-                                  strip_right_key = "hearth.tokenizer.strip_right";
+                                  strip_right_key = "hearth.tokenizer.strip_right",
+                                  composes_key = "hearth.tokenizer.nfc";
 
 class Tokenizer {
  public:

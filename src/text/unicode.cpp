@@ -2,7 +2,9 @@
 
 #include <utf8proc.h>
 
+#include <algorithm>
 #include <span>
+#include <vector>
 
 #include "base/utf8.h"
 
@@ -117,6 +119,39 @@ std::size_t without_accents(std::uint32_t code, std::uint32_t (&bases)[most_base
   for (const utf8proc_int32_t part : std::span(parts).first(static_cast<std::size_t>(count)))
     if (utf8proc_category(part) != UTF8PROC_CATEGORY_MN) bases[kept++] = static_cast<std::uint32_t>(part);
   return kept;
+}
+
+std::string composed(std::string_view text) {
+  // From U+0300 on, in UTF-8 from 0xcc, characters may change or be marks.
+  const bool plain = std::ranges::all_of(text, [](char c) { return static_cast<unsigned char>(c) < 0xcc; });
+  if (plain || !is_utf8(text)) return std::string(text);
+  constexpr std::size_t longest = 4;  // of a full canonical decomposition
+  std::vector<utf8proc_int32_t> codes;
+  codes.reserve(text.size() + longest);
+  for (std::size_t at = 0; at < text.size();) {
+    const auto [code, bytes] = character_at(text, at);
+    at += bytes;
+    utf8proc_int32_t parts[longest] = {};
+    int last_class = 0;
+    const auto count =
+        utf8proc_decompose_char(static_cast<utf8proc_int32_t>(code), parts, longest, UTF8PROC_DECOMPOSE, &last_class);
+    codes.insert(codes.end(), parts, parts + count);
+  }
+  // utf8proc's own sorting of marks is quadratic.
+  const auto combining = [](utf8proc_int32_t code) { return utf8proc_get_property(code)->combining_class; };
+  for (auto first = codes.begin(); first != codes.end();) {
+    first = std::find_if(first, codes.end(), combining);
+    const auto last = std::find_if_not(first, codes.end(), combining);
+    std::stable_sort(first, last, [&](auto a, auto b) { return combining(a) < combining(b); });
+    first = last;
+  }
+  const auto count = utf8proc_normalize_utf32(codes.data(), static_cast<utf8proc_ssize_t>(codes.size()),
+                                              static_cast<utf8proc_option_t>(UTF8PROC_STABLE | UTF8PROC_COMPOSE));
+  std::string result;
+  result.reserve(text.size());
+  for (const utf8proc_int32_t code : std::span(codes).first(static_cast<std::size_t>(count)))
+    append_utf8(result, static_cast<std::uint32_t>(code));
+  return result;
 }
 
 }  // namespace hearth::text

@@ -55,4 +55,7 @@ std::uint32_t lower_case(std::uint32_t code) noexcept;  // the simple one
 inline constexpr std::size_t most_bases = 4;
 std::size_t without_accents(std::uint32_t code, std::uint32_t (&bases)[most_bases]) noexcept;
 
+// Composed canonically (NFC); what is not valid UTF-8 stays as it is. Linear, however many marks a character has.
+std::string composed(std::string_view text);
+
 }  // namespace hearth::text

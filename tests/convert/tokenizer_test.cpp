@@ -446,6 +446,7 @@ TEST(Tokenizer, ReadsWhatWasWrittenBeforeTokenizerJson) {
   EXPECT_EQ(pairs.import(3).strings("tokenizer.ggml.merges"), std::vector<std::string>{"a b"});
   pairs.save_json("tokenizer_config.json", {{"tokenizer_class", "Qwen2Tokenizer"}});
   EXPECT_EQ(pairs.import(3).string("tokenizer.ggml.pre"), "qwen2");
+  EXPECT_TRUE(pairs.import(3).boolean(text::composes_key, false));
 
   const Folder words;
   save(words.path() / "vocab.txt", "[UNK]\na\n");
@@ -461,6 +462,19 @@ TEST(Tokenizer, MayHaveNoMerges) {
   tokenizer["model"]["merges"] = json::array();
   folder.save_json("tokenizer.json", tokenizer);
   EXPECT_EQ(text::Tokenizer::load(folder.import(4))->encode("ab"), (std::vector<Token>{0, 1}));
+}
+
+// As Qwen's: a letter with its accent apart is the letter that has it.
+TEST(Tokenizer, ComposesWhereItsNormalizerDoes) {
+  const Folder folder;
+  json tokenizer = tiny_bytes();
+  tokenizer["model"]["vocab"] = {{"a", 0}, {"Ã", 1}, {"©", 2}, {"e", 4}, {"Ì", 5}, {"ģ", 6}};
+  tokenizer["model"]["merges"] = json::array();
+  folder.save_json("tokenizer.json", tokenizer);
+  EXPECT_EQ(text::Tokenizer::load(folder.import(7))->encode("ae\u0301"), (std::vector<Token>{0, 4, 5, 6}));
+  tokenizer["normalizer"] = {{"type", "NFC"}};
+  folder.save_json("tokenizer.json", tokenizer);
+  EXPECT_EQ(text::Tokenizer::load(folder.import(7))->encode("ae\u0301"), (std::vector<Token>{0, 1, 2}));
 }
 
 // As Phi 4 has them; files of other programs tell by the model's name at best.
