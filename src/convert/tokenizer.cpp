@@ -85,6 +85,7 @@ class Assembler {
     write_roles(metadata);
     if (vocabulary_.model == "bert") mark_word_beginnings();
     write_flags(metadata);
+    if (vocabulary_.prefixes_once) metadata.set(text::prefixes_once_key, {true});
     if (vocabulary_.composes) metadata.set(text::composes_key, {true});
     write_stripping(text::strip_left_key, vocabulary_.strip_left, metadata);
     write_stripping(text::strip_right_key, vocabulary_.strip_right, metadata);
@@ -160,6 +161,7 @@ class Assembler {
       }
       pieces.strip_left = std::move(vocabulary_.strip_left);
       pieces.strip_right = std::move(vocabulary_.strip_right);
+      pieces.prefixes_once = vocabulary_.prefixes_once;
       pieces.add_bos = vocabulary_.add_bos;
       pieces.add_eos = vocabulary_.add_eos;
       for (const auto& [role, text] : vocabulary_.roles) pieces.roles[role] = text;

@@ -153,11 +153,13 @@ class Parser {
     }
     for (const JsonObject& part : pre_tokenizers()) {
       const std::string type = type_of(part);
-      if (type == "Metaspace")
+      if (type == "Metaspace") {
+        vocabulary_.prefixes_once = !prefix && part.string("prepend_scheme", "") == "first";
         prefix = prefix || is_prefixed(part);
-      else if (!(type == "Split" &&
-                 part.object("pattern").string("String", "") == " "))  // no space is left to split at
+      } else if (!(type == "Split" && part.object("pattern").string("String", "") == " ")) {
+        // A Split at spaces has none left to split at.
         refuse(fmt::format("the pre-tokenizer {} of a SentencePiece tokenizer", type));
+      }
     }
     vocabulary_.add_space_prefix = prefix;
     if (!model_.boolean("byte_fallback", false)) refuse("a BPE model that is neither byte-level nor has byte_fallback");

@@ -29,6 +29,7 @@ struct Vocabulary {
   std::string prefix = {};  // several tokens before each text, for which GGUF has no word
   std::optional<bool> add_space_prefix = {}, remove_extra_whitespaces = {}, lowercase = {}, strip_accents = {};
   bool composes = false;                                       // NFC before all else
+  bool prefixes_once = false;                                  // the space prefix stands at a text's beginning alone
   std::set<std::uint64_t> strip_left = {}, strip_right = {};   // tokens that take the white space beside them along
   std::map<std::string, std::string, std::less<>> roles = {};  // "bos" -> "<s>", as the tokenizer itself says
 

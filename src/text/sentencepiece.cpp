@@ -71,6 +71,7 @@ class SentencePieceTokenizer final : public TokenizerBase {
   explicit SentencePieceTokenizer(const gguf::Metadata& metadata)
       : TokenizerBase(metadata, defaults()),
         add_space_prefix_(metadata.boolean("tokenizer.ggml.add_space_prefix", true)),
+        prefixes_once_(metadata.boolean(prefixes_once_key, false)),
         neighbours_(vocabulary()),
         ranks_(vocabulary().size()) {
     std::vector<Token> order(vocabulary().size());
@@ -97,15 +98,16 @@ class SentencePieceTokenizer final : public TokenizerBase {
     for (const Fragment& fragment : fragments) bytes += fragment.text.size();
     WordCache cache(bytes);
     MergeWork work;
-    bool after_special = true;
+    const std::string_view first = fragments.empty() ? std::string_view() : fragments.front().text;
+    bool prefix = add_space_prefix_ && !(prefixes_once_ && (first.starts_with(' ') || first.starts_with("▁")));
     for (const Fragment& fragment : fragments) {
       if (fragment.token != no_token) {
         tokens.push_back(fragment.token);
-        after_special = true;
+        prefix = prefixes_space_again();
         continue;
       }
-      const std::string text = escape_spaces(fragment.text, add_space_prefix_ && after_special);
-      after_special = false;
+      const std::string text = escape_spaces(fragment.text, prefix);
+      prefix = false;
       std::size_t begin = 0;
       std::uint32_t left = 0;
       for (std::size_t at = 0; at < text.size();) {
@@ -138,8 +140,9 @@ class SentencePieceTokenizer final : public TokenizerBase {
 
   std::string plain_piece(std::string_view text) const override { return unescape_spaces(text); }
   bool prefixes_space() const noexcept override { return add_space_prefix_; }
+  bool prefixes_space_again() const noexcept override { return add_space_prefix_ && !prefixes_once_; }
 
-  bool add_space_prefix_;
+  bool add_space_prefix_, prefixes_once_;
   Neighbours neighbours_;
   std::vector<std::uint32_t> ranks_;  // by token: 0 for the highest score
   std::array<Token, 256> bytes_;

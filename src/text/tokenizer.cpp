@@ -98,7 +98,7 @@ std::string TokenizerBase::decode(std::span<const Token> tokens, bool special) c
       if (strip && piece.starts_with(' ')) piece.erase(0, 1);
       strip = false;
     } else {
-      strip = prefixes_space();
+      strip = prefixes_space_again();
     }
     text += piece;
   }

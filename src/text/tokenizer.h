@@ -22,10 +22,12 @@ struct EncodeOptions {
 enum class TokenKind : std::uint8_t { normal = 1, unknown = 2, control = 3, user_defined = 4, unused = 5, byte = 6 };
 
 // What tokenizer.json can say and GGUF has no key for; other programs pass it over. Ids of tokens that take the white
-// space before or after them along; whether a byte-level tokenizer composes texts (NFC).
+// space before or after them along; whether a byte-level tokenizer composes texts (NFC); whether SentencePiece's space
+// before a text comes at its beginning alone, where no other is, and not after special tokens.
 inline constexpr std::string_view strip_left_key = "hearth.tokenizer.strip_left",
                                   strip_right_key = "hearth.tokenizer.strip_right",
-                                  composes_key = "hearth.tokenizer.nfc";
+                                  composes_key = "hearth.tokenizer.nfc",
+                                  prefixes_once_key = "hearth.tokenizer.prefixes_once";
 
 class Tokenizer {
  public:

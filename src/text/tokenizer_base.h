@@ -36,8 +36,9 @@ class TokenizerBase : public Tokenizer {
   virtual void encode(std::span<const Fragment> fragments, std::vector<Token>& tokens) const = 0;
   // The bytes of a token of the kind `normal`.
   virtual std::string plain_piece(std::string_view text) const = 0;
-  // Whether a space is put before text that follows nothing, or a special token.
+  // Whether a space is put before a text, and before text that follows a special token.
   virtual bool prefixes_space() const noexcept { return false; }
+  virtual bool prefixes_space_again() const noexcept { return prefixes_space(); }
 
   const Vocabulary& vocabulary() const noexcept { return vocabulary_; }
   const SpecialTokens& special() const noexcept { return special_; }

@@ -290,7 +290,29 @@ TEST_P(SentencePiece, GivesTheIdsOfTheReferenceFromMerges) {
          {"merges", merges_of(shared)}}}});
   const gguf::Metadata metadata = folder.import(shared.tokens().size());
   EXPECT_TRUE(metadata.boolean("tokenizer.ggml.add_space_prefix", false));
+  EXPECT_FALSE(metadata.has(text::prefixes_once_key));
   shared.expect_ids(metadata);
+}
+
+// As Mistral's, where tokenizer.model stands beside it too.
+TEST_P(SentencePiece, PutsASpaceBeforeTheBeginningAloneWhereItsJsonSaysSo) {
+  HEARTH_NEEDS_SHARED();
+  const Shared shared(GetParam());
+  const Folder folder;
+  folder.save_json(
+      "tokenizer.json",
+      {{"added_tokens", shared.added()},
+       {"pre_tokenizer", {{"type", "Metaspace"}, {"prepend_scheme", "first"}}},
+       {"model",
+        {{"type", "BPE"}, {"byte_fallback", true}, {"vocab", shared.vocab()}, {"merges", merges_of(shared)}}}});
+  const auto ids = [&] {
+    const auto tokenizer = text::Tokenizer::load(folder.import(shared.tokens().size()));
+    return tokenizer->encode("Hi</s> Hi</s>Hi", {.add_special = false, .parse_special = true});
+  };
+  const std::vector<Token> expected = {6324, 2, 6324, 2, 18567};
+  EXPECT_EQ(ids(), expected);
+  save(folder.path() / "tokenizer.model", sentencepiece_of(shared));
+  EXPECT_EQ(ids(), expected);
 }
 
 INSTANTIATE_TEST_SUITE_P(Vocabularies, SentencePiece, testing::Values("llama-spm", "phi-3"),

@@ -170,6 +170,19 @@ TEST(SentencePiece, PutsASpaceBeforeTextAndTakesItAway) {
   EXPECT_EQ(bare->decode(bare->encode(" hello", options)), " hello");
 }
 
+TEST(SentencePiece, MayPutASpaceBeforeTheBeginningAlone) {
+  auto metadata = small_sentencepiece();
+  metadata.set(prefixes_once_key, {true});
+  const auto tokenizer = Tokenizer::load(metadata);
+  const EncodeOptions options = {.add_special = false, .parse_special = true};
+  EXPECT_EQ(pieces(*tokenizer, "hello</s>hello</s> hello", options),
+            (Pieces{" hello", "</s>", "h", "el", "lo", "</s>", " hello"}));
+  EXPECT_EQ(pieces(*tokenizer, " hello", options), (Pieces{" hello"}));
+  EXPECT_EQ(pieces(*tokenizer, "</s>hello", options), (Pieces{"</s>", "h", "el", "lo"}));
+  for (const char* text : {"hello", "hello</s> h", "</s> h", "é <tool> h", ""})
+    EXPECT_EQ(tokenizer->decode(tokenizer->encode(text, options), true), text);
+}
+
 TEST(WordPiece, NormalisesAndCutsGreedily) {
   auto metadata = small_wordpiece();
   metadata.set("tokenizer.ggml.unknown_token_id", {std::uint32_t{1}});
