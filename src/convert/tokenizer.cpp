@@ -296,7 +296,11 @@ class Assembler {
     const std::string name = settings_.string("tokenizer_class", "");
     return name.starts_with("Llama") || name.starts_with("CodeLlama") || name.starts_with("Gemma");
   }
-  bool adds_bos_by_class() const { return goes_by_settings() || vocabulary_.model == "llama"; }
+  // The class that has no ways of its own adds what tokenizer.json says, and nothing where it is silent.
+  bool adds_bos_by_class() const {
+    const bool plain = settings_.string("tokenizer_class", "") == "PreTrainedTokenizerFast" && has("tokenizer.json");
+    return goes_by_settings() || (vocabulary_.model == "llama" && !plain);
+  }
   bool adds(std::string_view key, const std::optional<bool>& by_template, bool otherwise) const {
     if (settings_.has(key) && (goes_by_settings() || !by_template)) return settings_.boolean(key, false);
     return by_template.value_or(otherwise);

@@ -309,6 +309,9 @@ TEST_P(SentencePiece, PutsASpaceBeforeTheBeginningAloneWhereItsJsonSaysSo) {
     const auto tokenizer = text::Tokenizer::load(folder.import(shared.tokens().size()));
     return tokenizer->encode("Hi</s> Hi</s>Hi", {.add_special = false, .parse_special = true});
   };
+  EXPECT_TRUE(folder.import(shared.tokens().size()).boolean("tokenizer.ggml.add_bos_token", false));
+  folder.save_json("tokenizer_config.json", {{"tokenizer_class", "PreTrainedTokenizerFast"}});
+  EXPECT_FALSE(folder.import(shared.tokens().size()).boolean("tokenizer.ggml.add_bos_token", true));
   const std::vector<Token> expected = {6324, 2, 6324, 2, 18567};
   EXPECT_EQ(ids(), expected);
   save(folder.path() / "tokenizer.model", sentencepiece_of(shared));
