@@ -57,8 +57,7 @@ Engine::Engine(std::shared_ptr<const model::Model> model, const EngineOptions& o
   if (options_.screen) screen_ = model_->new_screen();
   if (options_.context == 0) options_.context = model_->context_length();
   const gguf::Metadata& metadata = model_->file().metadata();
-  const std::string kind = metadata.string("tokenizer.ggml.model", "none");
-  if (kind == "none" || kind == "no_vocab") return;
+  if (!text::Tokenizer::is_in(metadata)) return;
   tokenizer_ = text::Tokenizer::load(metadata);
   if (tokenizer_->size() > model_->vocabulary_size())
     throw Error(

@@ -38,7 +38,7 @@ inline float exp_negative(float x) {
   return std::bit_cast<float>(std::bit_cast<std::int32_t>(result) & (size < limit ? -1 : 0));
 }
 
-void require(bool sensible, std::string_view option, double value, std::string_view advice) {
+void require(bool sensible, std::string_view option, auto value, std::string_view advice) {
   if (!sensible) throw Error(Code::usage, fmt::format("{} {} makes no sense", option, value), {}, advice);
 }
 

@@ -38,7 +38,13 @@ SpecialTokens read(const gguf::Metadata& metadata, const SpecialTokens& defaults
 
 }  // namespace
 
+bool Tokenizer::is_in(const gguf::Metadata& metadata) {
+  const std::string model = metadata.string("tokenizer.ggml.model", "none");
+  return model != "none" && model != "no_vocab";
+}
+
 std::unique_ptr<const Tokenizer> Tokenizer::load(const gguf::Metadata& metadata) {
+  if (!is_in(metadata)) throw Error(Code::unsupported, "the model has no tokenizer", metadata.origin());
   const std::string& model = metadata.string("tokenizer.ggml.model");
   if (model == "gpt2" || model == "gemma4") return load_bpe(metadata);
   if (model == "llama") return load_sentencepiece(metadata);

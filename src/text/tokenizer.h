@@ -33,8 +33,10 @@ class Tokenizer {
  public:
   virtual ~Tokenizer() = default;
 
-  // Throws bad_input or unsupported, naming file and key: an unknown tokenizer model or pre-tokenizer, a table that is
-  // too short, a merge that names no token. Copies what it needs.
+  // Whether a file with these metadata has a tokenizer at all.
+  static bool is_in(const gguf::Metadata& metadata);
+  // Throws bad_input or unsupported, naming file and key: none, an unknown tokenizer model or pre-tokenizer, a table
+  // that is too short, a merge that names no token. Copies what it needs.
   static std::unique_ptr<const Tokenizer> load(const gguf::Metadata& metadata);
 
   // Takes any bytes: invalid UTF-8 is encoded byte by byte where the vocabulary has bytes, as unknown where it has not.

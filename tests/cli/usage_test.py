@@ -114,6 +114,7 @@ class BadFiles(Case):
 
     def test_no_tokenizer(self):
         self.fails(1, "run", TINY, "x", says="no tokenizer")
+        self.fails(1, "tokenize", TINY, "x", says="no tokenizer")
         self.fails(2, "logits", TINY, "--tokens", "1,x", says="--tokens")
         self.fails(2, "logits", TINY, "--tokens", "4000", says="4000")
         self.fails(2, "logits", TINY, "--tokens", "1,2", "--positions", "2", says="position 2")

@@ -364,7 +364,7 @@ TEST(Options, NonsenseIsNamed) {
   expect_refused({.top_k = -3}, "top-k -3 makes no sense, give 0 (all) or more");
   expect_refused({.top_p = 1.5f}, "top-p 1.5 makes no sense, give a share from 0 to 1");
   expect_refused({.min_p = nan}, "min-p nan makes no sense, give a share from 0 to 1");
-  expect_refused({.typical_p = -0.5f}, "typical-p -0.5 makes no sense, give a share from 0 to 1");
+  expect_refused({.typical_p = -0.1f}, "typical-p -0.1 makes no sense, give a share from 0 to 1");
   expect_refused({.repeat_penalty = 0}, "repeat penalty 0 makes no sense, give more than 0; 1 is none");
   expect_refused({.frequency_penalty = infinity}, "frequency penalty inf makes no sense, give a number; 0 is none");
   expect_refused({.presence_penalty = nan}, "presence penalty nan makes no sense, give a number; 0 is none");
