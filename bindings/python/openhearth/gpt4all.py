@@ -151,6 +151,9 @@ class GPT4All(_Opened):
         return self._answer(prompt, self._history, forgotten, options, streaming)
 
     def _answer(self, prompt, history, forgotten, options, streaming):
+        if options["max_tokens"] <= 0:  # no tokens, where Session's 0 is no limit
+            with self._answering(history, forgotten):
+                return iter(()) if streaming else ""
         session = self._free_session()
         if isinstance(prompt, list) and prompt and isinstance(prompt[0], dict):
             ask, stream = session.chat, session.stream_chat

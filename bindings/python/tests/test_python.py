@@ -421,6 +421,17 @@ class GPT4AllScripts(unittest.TestCase):
             self.assertEqual(len(model.current_chat_session), 2)
             self.assertTrue(model.generate("hello", temp=0, max_tokens=2))
 
+    def test_no_tokens(self):
+        model = self.open()
+        heard = lambda *_: self.fail("a piece came")
+        for none in ({"max_tokens": 0}, {"max_tokens": -1}, {"n_predict": 0}):
+            self.assertEqual(model.generate("The capital of France is", callback=heard, **none), "")
+            self.assertEqual(list(model.generate("The capital of France is", callback=heard, streaming=True, **none)), [])
+        with model.chat_session():
+            self.assertEqual(model.generate("hello", max_tokens=0), "")
+            self.assertEqual(model.current_chat_session[1], {"role": "assistant", "content": ""})
+            self.assertTrue(model.generate("hello", temp=0, max_tokens=2))
+
     def test_callback(self):
         model = self.open()
         heard = []
