@@ -272,12 +272,16 @@ std::vector<std::optional<Type>> asked_types(const gguf::File& file, const Quant
   const ModelShape shape(file);
   std::vector<std::optional<Type>> types;
   std::vector<bool> met(patterns.size());
+  std::vector<std::string_view> kept(patterns.size());  // a tensor that the pattern fits and that stays as it is
   for (const gguf::Tensor& tensor : file.tensors()) {
     std::optional<Type>& asked = types.emplace_back();
     const bool compressible = is_compressible(tensor);
     for (std::size_t i = 0; i < patterns.size(); ++i) {
       if (!std::regex_search(tensor.name, patterns[i])) continue;
-      met[i] = true;
+      if (compressible || tensor.type == options.overrides[i].type)
+        met[i] = true;
+      else
+        kept[i] = tensor.name;
       if (compressible && !asked) asked = options.overrides[i].type;
     }
     if (!compressible) continue;
@@ -292,7 +296,9 @@ std::vector<std::optional<Type>> asked_types(const gguf::File& file, const Quant
   }
   for (std::size_t i = 0; i < met.size(); ++i)
     if (!met[i])
-      throw Error(Code::usage, fmt::format("'{}' fits no tensor of the model", options.overrides[i].pattern),
+      throw Error(Code::usage,
+                  fmt::format("'{}' fits no tensor of the model{}", options.overrides[i].pattern,
+                              kept[i].empty() ? "" : fmt::format(" that is compressed, only such as {}", kept[i])),
                   file.path().string(), "hearth inspect --tensors lists them");
   return types;
 }

@@ -45,6 +45,7 @@ class Compress(Case):
         self.fails(2, *quantize, "--tensor-type", "attn_v", says="PATTERN=TYPE")
         self.fails(2, *quantize, "--tensor-type", "(=Q8_0", says="'('")
         self.fails(2, *quantize, "--tensor-type", "atn_v=Q8_0", says="'atn_v' fits no tensor")
+        self.fails(2, *quantize, "--tensor-type", "norm=Q8_0", says="'norm' fits no tensor of the model that is compressed")
         self.fails(2, *quantize, "--method", "nearest", "--importance", "nothere.gguf", says="--importance nothere.gguf")
         for bits in ("nan", "-1", "0", "inf"):
             self.fails(2, *quantize, "--target-bits", bits, says=f"{bits} bits a weight")
