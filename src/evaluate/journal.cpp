@@ -52,6 +52,7 @@ Journal::Journal(std::filesystem::path path, const std::string& subject) : Journ
   if (!text.starts_with(head) && !head.starts_with(text))
     throw Error(Code::bad_input, "holds finished rows of another run, or something else", path_.string(),
                 "finish that run first, remove the file, or give another name");
+  ours_ = true;
   std::size_t whole = text.starts_with(head) ? head.size() : 0;
   for (std::size_t end; whole > 0 && (end = text.find('\n', whole)) != text.npos; whole = end + 1)
     if (auto row = parse_row(std::string_view(text).substr(whole, end - whole)))
@@ -61,6 +62,7 @@ Journal::Journal(std::filesystem::path path, const std::string& subject) : Journ
 }
 
 Journal::~Journal() {
+  if (ours_ && rows_.empty()) remove();
   if (file_ >= 0) ::close(file_);
 }
 

@@ -20,7 +20,7 @@ class Journal {
   // Opens or starts the file; an empty path keeps rows in memory alone. Throws bad_input where the file is of another
   // subject or no journal, which it leaves as it is, and io, also while another run writes it.
   Journal(std::filesystem::path path, const std::string& subject);
-  ~Journal();
+  ~Journal();  // with no row in it the file goes
   Journal(const Journal&) = delete;
   Journal& operator=(const Journal&) = delete;
 
@@ -36,6 +36,7 @@ class Journal {
   void write(const std::string& text);
   std::filesystem::path path_;
   int file_ = -1;
+  bool ours_ = false;  // the file: no other run's, and nothing else
   std::string waiting_;
   std::unordered_map<std::uint64_t, std::vector<double>> rows_;
 };

@@ -63,9 +63,22 @@ TEST(Journal, LeavesWhatIsNotItsOwn) {
   }
   for (const char* text : {"", "{\"subj"}) {  // killed before its first line was whole
     write_file(path, text);
-    EXPECT_EQ(Journal(path, "b").kept(), 0u);
+    const Journal journal(path, "b");
+    EXPECT_EQ(journal.kept(), 0u);
     EXPECT_EQ(read_file(path), "{\"subject\":\"b\"}\n");
   }
+}
+
+TEST(Journal, GoesWithoutARow) {
+  const tests::TemporaryFolder folder;
+  const auto path = folder.path() / "x.part";
+  {
+    const Journal journal(path, "a");
+    expect_refusal(path, "a", Code::io);  // another run's stays, empty as it is
+    expect_refusal(path, "b", Code::io);
+    EXPECT_TRUE(std::filesystem::exists(path));
+  }
+  EXPECT_FALSE(std::filesystem::exists(path));
 }
 
 TEST(Journal, IsOneRunsAtATime) {
