@@ -4,14 +4,16 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <iterator>
 
-#include "base/atomic_file.h"
 #include "base/error.h"
 #include "base/whole_file.h"
 #include "cli/interrupt.h"
 #include "cli/options.h"
 #include "evaluate/evaluation.h"
 #include "evaluate/journal.h"
+#include "gguf/writer.h"
+#include "hub/store.h"
 
 namespace hearth::cli {
 
@@ -24,12 +26,14 @@ struct Evaluate {
   std::string data, items, out;
   bool json = false;
 
-  std::vector<evaluate::Task> library() const {
+  // Names in `read` the files it comes from.
+  std::vector<evaluate::Task> library(std::vector<std::filesystem::path>& read) const {
     auto tasks = evaluate::builtin_tasks();
     const auto add = [&](const std::filesystem::path& file) {
       auto task = evaluate::Task::parse(read_text(file.string()), file.string());
       std::erase_if(tasks, [&](const evaluate::Task& other) { return other.name() == task.name(); });
       tasks.push_back(std::move(task));
+      read.push_back(file);
     };
     for (const std::string& path : task_files) {
       if (!std::filesystem::is_directory(path)) {
@@ -47,10 +51,12 @@ struct Evaluate {
   }
 
   void operator()() {
-    for (const std::string& file : {items, out})
-      if (!file.empty()) check_writable(file);
-    const auto tasks = library();
     options.data = data;
+    std::vector<std::filesystem::path> read;
+    const auto tasks = library(read);
+    std::ranges::copy(evaluate::data_files(tasks, options), std::back_inserter(read));
+    for (const std::string& file : {items, out})
+      if (!file.empty()) gguf::check_writable(file, hub::find_model(model.model), read);
     if (!items.empty() || !out.empty()) options.journal = (items.empty() ? out : items) + ".part";
     const auto engine = model.open();
     const Interrupt interrupt;

@@ -90,29 +90,42 @@ std::vector<const Task*> choose(const std::vector<Task>& library, const std::vec
   return chosen;
 }
 
-std::vector<Run> load(const std::vector<Task>& library, const EvaluationOptions& options) {
+// Where a task's rows stand, and those it draws examples from.
+struct Source {
+  const Task* task;
+  std::vector<std::filesystem::path> scored, training;
+};
+
+std::vector<Source> find_sources(const std::vector<Task>& library, const EvaluationOptions& options) {
   std::vector<const Task*> tasks = choose(library, options.tasks);
   const bool all = tasks.empty();
   if (all)
     for (const Task& task : library) tasks.push_back(&task);
   const bool only = tasks.size() == 1;
-  std::vector<Run> runs;
+  std::vector<Source> sources;
   for (const Task* task : tasks) {
-    const auto files = scored_files(*task, options.data, only);
-    if (files.empty()) {
+    Source source{task, scored_files(*task, options.data, only), {}};
+    if (source.scored.empty()) {
       if (all) continue;
       throw Error(Code::not_found, fmt::format("no rows for task {}", task->name()), options.data.string(),
                   fmt::format("put them in {}.jsonl", task->name()));
     }
-    Run run{task, read_rows(files), {}, {}, {}, {}};
-    if (options.shots > 0)
-      if (const auto training = training_files(*task, options.data, only); !training.empty())
-        run.shot_rows = read_rows(training);
-    runs.push_back(std::move(run));
+    if (options.shots > 0) source.training = training_files(*task, options.data, only);
+    sources.push_back(std::move(source));
   }
-  if (runs.empty())
+  if (sources.empty())
     throw Error(Code::not_found, "no task's rows are in the folder", options.data.string(),
                 "a task's file is TASK.jsonl, such as piqa.jsonl");
+  return sources;
+}
+
+std::vector<Run> load(const std::vector<Task>& library, const EvaluationOptions& options) {
+  std::vector<Run> runs;
+  for (const auto& [task, scored, training] : find_sources(library, options)) {
+    Run run{task, read_rows(scored), {}, {}, {}, {}};
+    if (!training.empty()) run.shot_rows = read_rows(training);
+    runs.push_back(std::move(run));
+  }
   return runs;
 }
 
@@ -235,6 +248,13 @@ double Evaluation::average_error() const {
   double squares = 0;
   for (const TaskResult& task : tasks) squares += task.main().error() * task.main().error();
   return tasks.empty() ? 0 : std::sqrt(squares) / double(tasks.size());
+}
+
+std::vector<std::filesystem::path> data_files(const std::vector<Task>& library, const EvaluationOptions& options) {
+  std::vector<std::filesystem::path> files;
+  for (const Source& source : find_sources(library, options))
+    for (const auto* some : {&source.scored, &source.training}) files.insert(files.end(), some->begin(), some->end());
+  return files;
 }
 
 Evaluation evaluate(engine::Engine& engine, const std::vector<Task>& library, const EvaluationOptions& options,

@@ -65,6 +65,9 @@ Evaluation evaluate(
     engine::Engine& engine, const std::vector<Task>& library, const EvaluationOptions& options,
     const std::function<bool(const std::string& task, std::size_t done, std::size_t of)>& progress = {});
 
+// The files whose rows `evaluate` reads. Throws as it does where there are none.
+std::vector<std::filesystem::path> data_files(const std::vector<Task>& library, const EvaluationOptions& options);
+
 // One JSON line an item, as the reference results have them; lm-evaluation-harness's document; its table.
 nlohmann::ordered_json to_json(const Item& item, const std::string& task);
 nlohmann::ordered_json to_json(const Evaluation& evaluation, const EvaluationOptions& options);

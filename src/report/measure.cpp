@@ -83,7 +83,7 @@ class Maker {
     for (const fs::path& profile : options_.profiles) others_.push_back(read_profile(profile));
     if (!options_.text.empty()) text_ = read_file(options_.text);
     const gguf::File file = gguf::File::open(options_.model);
-    open_folder();
+    open_folder(methods);
 
     describe(file);
     const auto earlier = earlier_entries();
@@ -110,13 +110,31 @@ class Maker {
     if (progress_ && !progress_(what)) throw Error(Code::cancelled, "interrupted");
   }
 
-  // Whether it can be written is known before hours of work.
-  void open_folder() const {
+  fs::path kept_path(const Recipe& recipe) const {
+    std::string name = fmt::format("{}-{}.gguf", options_.model.stem().string(), recipe.name);
+    std::replace(name.begin(), name.end(), ':', '-');
+    return options_.out / name;
+  }
+
+  // Whether it can be written, and takes the place of nothing that is read, is known before hours of work.
+  void open_folder(const std::vector<std::string>& methods) const {
     std::error_code error;
     fs::create_directories(options_.out, error);
     if (error && !fs::is_directory(options_.out))
       throw Error(Code::io, fmt::format("the folder cannot be made: {}", error.message()), options_.out.string());
-    check_writable(options_.out / "report.json");
+    std::vector<fs::path> read = gguf::File::open(options_.model).paths(),
+                          written{options_.out / "report.json", options_.out / "report.md",
+                                  options_.out / "index.html"};
+    for (const fs::path& path : {options_.text, options_.calibration, options_.importance}) read.push_back(path);
+    read.insert(read.end(), options_.profiles.begin(), options_.profiles.end());
+    for (const std::string& method : methods) {
+      const Recipe recipe(method);
+      if (!recipe.made.empty())
+        read.push_back(recipe.made);
+      else if (options_.keep)
+        written.push_back(kept_path(recipe));
+    }
+    for (const fs::path& path : written) check_writable(path, read);
   }
 
   void check(const std::string& method) const {
@@ -191,9 +209,7 @@ class Maker {
     const ScratchFile scratch(options_.out / fmt::format(".hearth-report-{}", ::getpid()));  // nobody's model
     if (recipe.made.empty()) {
       tell(method + ": compressing");
-      std::string name = fmt::format("{}-{}.gguf", written_.report.model, method);
-      std::replace(name.begin(), name.end(), ':', '-');
-      file = options_.keep ? options_.out / name : scratch.path();
+      file = options_.keep ? kept_path(recipe) : scratch.path();
       compress::QuantizeOptions how;
       how.type = recipe.type;
       how.method = recipe.method;

@@ -3,6 +3,7 @@
 import json
 import pathlib
 import resource
+import shutil
 import signal
 import subprocess
 import tempfile
@@ -97,6 +98,12 @@ class Evaluate(Case):
             self.fails(2, "evaluate", SMOL, "--data", folder, "--tasks", "flying", says="flying")
             (folder / "piqa.jsonl").write_text('{"goal": "g", "choices": ["a", "b"], "gold": 0}\n{"goal": "g", "choices": ["a", "b"]}\n')
             self.fails(1, "evaluate", SMOL, "--data", folder, says='"gold" is missing, ' + str(folder / "piqa.jsonl") + " row 2")
+            (folder / "piqa.jsonl").write_text('{"goal": "g", "choices": ["a", "b"], "gold": 0}\n')
+            model = folder / "model.gguf"
+            shutil.copy(SMOL, model)
+            for option in "--out", "--items":
+                for taken in folder / "piqa.jsonl", model:
+                    self.fails(2, "evaluate", model, "--data", folder, option, taken, says=f"the input itself, {taken}")
             (folder / "mine.json").write_text('{"task": "mine"}')
             self.fails(1, "evaluate", SMOL, "--data", folder, "--task-file", folder / "mine.json", says="mine.json")
 

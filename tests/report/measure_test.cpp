@@ -5,6 +5,7 @@
 #include <fstream>
 
 #include "base/error.h"
+#include "base/whole_file.h"
 #include "model/tiny.h"
 #include "temporary.h"
 
@@ -57,6 +58,25 @@ TEST(Report, NamesWhatCouldNotMeasure) {
     folder.says(text);
     EXPECT_NE(folder.failure().find("the speed measurement failed"), std::string::npos) << folder.failure();
   }
+}
+
+TEST(Report, TakesThePlaceOfNothingItReads) {
+  const auto refuses = [](const std::filesystem::path& taken, const auto& change) {
+    Folder folder;
+    std::filesystem::create_directory(folder.options.out);
+    const auto path = folder.options.out / taken;
+    std::filesystem::copy(folder.options.model, path);
+    change(folder.options, path);
+    EXPECT_NE(folder.failure().find("the input itself, " + path.string()), std::string::npos) << folder.failure();
+    EXPECT_EQ(read_file(path), read_file(folder.options.model));
+  };
+  refuses("report.md", [](Options& options, const auto& path) { options.text = path; });
+  refuses("index.html", [](Options& options, const auto& path) { options.importance = path; });
+  refuses("report.json", [](Options& options, const auto& path) { options.calibration = path; });
+  refuses("model-q8_0.gguf", [](Options& options, const auto& path) {
+    options.methods.push_back(path);
+    options.keep = true;
+  });
 }
 
 }  // namespace
