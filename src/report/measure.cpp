@@ -98,7 +98,7 @@ class Maker {
 
  private:
   void measure(const Recipe& recipe, const std::vector<Entry>& earlier) {
-    const std::uint64_t made = recipe.made.empty() ? 0 : fs::file_size(recipe.made);
+    const std::uint64_t made = recipe.made.empty() ? 0 : gguf::File::open(recipe.made).bytes();
     const auto at = std::find_if(earlier.begin(), earlier.end(), [&](const Entry& entry) {
       return entry.method == recipe.name && (made == 0 || entry.bytes == made);
     });

@@ -252,20 +252,7 @@ TEST(Quantize, TheSourceIsNoTarget) {
 TEST(Quantize, NoPartOfASplitSourceIsATarget) {
   Folder folder;
   const tests::Tiny tiny = tests::tiny_model(wide());
-  const std::size_t half = tiny.tensors.size() / 2;
-  std::filesystem::path parts[2];
-  for (std::uint16_t i = 0; i < 2; ++i) {
-    parts[i] = folder.folder.path() / fmt::format("in-0000{}-of-00002.gguf", i + 1);
-    gguf::Metadata metadata = tiny.metadata;
-    metadata.set("split.no", {i});
-    metadata.set("split.count", {std::uint16_t{2}});
-    const std::vector<gguf::TensorPlan> plans(tiny.tensors.begin() + std::ptrdiff_t(i ? half : 0),
-                                              i ? tiny.tensors.end() : tiny.tensors.begin() + std::ptrdiff_t(half));
-    gguf::write(parts[i], metadata, plans, [&](const gguf::TensorPlan& plan, const gguf::Sink& sink) {
-      const std::vector<float> values = tests::Tiny::values_of(plan);
-      sink(std::as_bytes(std::span(values)));
-    });
-  }
+  const auto parts = tiny.write_split(folder.folder.path());
   folder.in = parts[0];
   for (const auto& part : parts) {
     folder.out = part;
@@ -274,7 +261,7 @@ TEST(Quantize, NoPartOfASplitSourceIsATarget) {
   folder.out = folder.folder.path() / "out.gguf";
   quantize(folder.in, folder.out, plain());
   const auto file = gguf::File::open(folder.out);
-  EXPECT_EQ(file.metadata().string("hearth.quantize.source_sha256"), sha256_of({parts[0], parts[1]}));
+  EXPECT_EQ(file.metadata().string("hearth.quantize.source_sha256"), sha256_of(parts));
   EXPECT_EQ(file.metadata().find("split.count"), nullptr);
   EXPECT_EQ(file.tensors().size(), tiny.tensors.size());
 }

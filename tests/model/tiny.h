@@ -27,6 +27,18 @@ struct Tiny {
       sink(std::as_bytes(std::span(values)));
     });
   }
+  // As two parts, which it returns.
+  std::vector<std::filesystem::path> write_split(const std::filesystem::path& folder) const {
+    const std::filesystem::path paths[] = {folder / "split-00001-of-00002.gguf", folder / "split-00002-of-00002.gguf"};
+    const auto half = tensors.begin() + std::ptrdiff_t(tensors.size() / 2);
+    Tiny parts[] = {{metadata, {tensors.begin(), half}}, {metadata, {half, tensors.end()}}};
+    for (std::uint16_t i = 0; i < 2; ++i) {
+      parts[i].metadata.set("split.no", {i});
+      parts[i].metadata.set("split.count", {std::uint16_t{2}});
+      parts[i].write(paths[i]);
+    }
+    return {paths[0], paths[1]};
+  }
 
   // Norms around 1, divisors above it, matrices that keep the size of what passes through, small biases.
   static std::vector<float> values_of(const gguf::TensorPlan& plan) {

@@ -60,6 +60,15 @@ TEST(Report, NamesWhatCouldNotMeasure) {
   }
 }
 
+TEST(Report, MeasuresNothingTwice) {
+  Folder folder;
+  folder.options.model = tests::tiny_model({{"family", "llama"}}).write_split(folder.folder.path())[0];
+  folder.says(R"({"results": [{"tokens_per_second": 2}, {"tokens_per_second": 1}], "peak_memory_bytes": 7})");
+  make_report(folder.options);
+  folder.says("no document");
+  EXPECT_EQ(make_report(folder.options).report.entries.at(0).prompt_speed, 2);
+}
+
 TEST(Report, TakesThePlaceOfNothingItReads) {
   const auto refuses = [](const std::filesystem::path& taken, const auto& change) {
     Folder folder;
