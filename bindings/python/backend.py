@@ -13,7 +13,8 @@ import zipfile
 HERE = pathlib.Path(__file__).resolve().parent
 # In a source distribution the engine stands below; in the project, this folder stands in it.
 ENGINE = HERE / "engine" if (HERE / "engine").exists() else HERE.parents[1]
-ENGINE_PARTS = ("CMakeLists.txt", "CMakePresets.json", "LICENSE", "cmake", "include", "src", "bench/CMakeLists.txt", "bench/random_model.cpp")
+LICENSES = ("LICENSE", "THIRD-PARTY")
+ENGINE_PARTS = (*LICENSES, "CMakeLists.txt", "CMakePresets.json", "cmake", "include", "src", "bench/CMakeLists.txt", "bench/random_model.cpp")
 
 
 def version():
@@ -24,7 +25,7 @@ def version():
 def metadata():
     return "\n".join([
         "Metadata-Version: 2.1", "Name: openhearth", f"Version: {version()}", "Summary: Language models on ordinary computers",
-        "License: Apache-2.0", "License-File: LICENSE", "Classifier: License :: OSI Approved :: Apache Software License",
+        "License: Apache-2.0", *(f"License-File: {name}" for name in LICENSES), "Classifier: License :: OSI Approved :: Apache Software License",
         "Classifier: Programming Language :: Python :: 3", "Classifier: Typing :: Typed",
         "Requires-Python: >=3.9", "Provides-Extra: numpy", "Requires-Dist: numpy; extra == 'numpy'",
         "Description-Content-Type: text/markdown", "", (HERE / "README.md").read_text(encoding="utf-8"), ""])
@@ -47,7 +48,7 @@ def write_wheel(folder, files):
     files = {
         **files,
         f"{info}/METADATA": metadata().encode(),
-        f"{info}/licenses/LICENSE": (ENGINE / "LICENSE").read_bytes(),
+        **{f"{info}/licenses/{name}": (ENGINE / name).read_bytes() for name in LICENSES},
         f"{info}/WHEEL": f"Wheel-Version: 1.0\nGenerator: openhearth\nRoot-Is-Purelib: false\nTag: {tag}\n".encode(),
         f"{info}/entry_points.txt": b"[console_scripts]\nopenhearth = openhearth.__main__:main\n",
     }
@@ -79,7 +80,8 @@ def build_sdist(sdist_directory, config_settings=None):
     with tarfile.open(pathlib.Path(sdist_directory) / name, "w:gz") as archive:
         for part in ("pyproject.toml", "backend.py", "README.md", "openhearth"):
             archive.add(HERE / part, f"{base}/{part}", filter=lambda entry: None if "__pycache__" in entry.name else entry)
-        archive.add(ENGINE / "LICENSE", f"{base}/LICENSE")
+        for name in LICENSES:
+            archive.add(ENGINE / name, f"{base}/{name}")
         for part in ENGINE_PARTS:
             archive.add(ENGINE / part, f"{base}/engine/{part}")
         content = metadata().encode()  # pip wants it at the top

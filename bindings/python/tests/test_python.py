@@ -516,6 +516,7 @@ class Package(unittest.TestCase):
             [package] = importlib.metadata.distributions(path=[folder])
             self.assertEqual(package.metadata["License"], "Apache-2.0")
             self.assertIn("Apache License", package.read_text("licenses/LICENSE"))
+            self.assertIn("nlohmann/json", package.read_text("licenses/THIRD-PARTY"))
             done = subprocess.run([sys.executable, "-m", "openhearth", "tokenize", str(path("tiny")), "x"], cwd=folder, stdout=subprocess.PIPE,
                                   env={name: value for name, value in there.items() if name != "HEARTH_LIBRARY"}, check=True, text=True)
             self.assertRegex(done.stdout, r"^\[\d+, \d+\]\n$")
