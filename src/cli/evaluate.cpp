@@ -51,6 +51,8 @@ struct Evaluate {
   }
 
   void operator()() {
+    if (!out.empty() && std::filesystem::weakly_canonical(items) == std::filesystem::weakly_canonical(out))
+      throw Error(Code::usage, "--items and --out are one file", out, "give two names");
     options.data = data;
     std::vector<std::filesystem::path> read;
     const auto tasks = library(read);

@@ -89,6 +89,7 @@ class Evaluate(Case):
             self.assertEqual(json.loads(self.works(*command[1:], out, "--json"))["rows"]["kept"], 1)
             self.fails(1, *command[1:], "/nowhere/out", says="/nowhere/out")
             self.fails(1, *command[1:], out, "--items", "/nowhere/items", says="/nowhere/items")
+            self.fails(2, *command[1:], out, "--items", f"{folder}/../{pathlib.Path(folder).name}/out.json", says="one file")
 
     def test_evaluate_bad_input(self):
         with tempfile.TemporaryDirectory() as folder:
