@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <chrono>
 #include <numeric>
 #include <stdexcept>
 #include <thread>
@@ -54,8 +55,11 @@ TEST(ThreadPool, OthersTakeWhatALateThreadWouldHaveDone) {
   std::atomic<bool> late{false};
   pool.balance(160, 10, 8, [&](std::size_t begin, std::size_t end) {
     EXPECT_EQ(begin % 10, 0u);
-    if (!late.exchange(true))
-      while (done != 150) std::this_thread::yield();
+    if (!late.exchange(true)) {
+      const auto patience = std::chrono::steady_clock::now() + std::chrono::seconds(10);
+      while (done != 150 && std::chrono::steady_clock::now() < patience) std::this_thread::yield();
+      EXPECT_EQ(done, 150u);
+    }
     done += end - begin;
   });
   EXPECT_EQ(done, 160u);
