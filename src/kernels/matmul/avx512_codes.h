@@ -11,6 +11,7 @@ namespace {
 // Of groups of 32 or 16 columns. Form: int8_tiles, if groups are of 32, or fine_tiles.
 template <std::size_t group, Form form>
 struct CodePanels {
+  static constexpr int most_tokens = 6;  // three sums for each row: of dot products, of a scale, of all
   static constexpr std::size_t stretch = group, chunk = 2048;  // so that the panels stay in the second cache
   static_assert(chunk == TileRows::chunk);
   static constexpr std::size_t panel_bytes = chunk * panel_rows + panel_apart, groups = chunk / group;

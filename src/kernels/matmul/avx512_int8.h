@@ -62,6 +62,7 @@ __m512i rescale(__m512i codes, const Rescale& by) {
 }
 
 struct Int8Panels {
+  static constexpr int most_tokens = tile_tokens;
   static constexpr std::size_t stretch = 64, chunk = 4096;  // so that the panels stay in the second cache
   static constexpr std::size_t panel_bytes = chunk * panel_rows + panel_apart;
   struct Memory {

@@ -33,13 +33,13 @@ void with_tokens(std::size_t count, Task& task) {
 }
 
 // Calls task.operator()<tokens>(first token) for tiles of nearly equal size.
-template <class Task>
+template <int most = tile_tokens, class Task>
 void for_tiles(std::size_t tokens, Task task) {
-  const std::size_t tiles = (tokens + tile_tokens - 1) / tile_tokens;
+  const std::size_t tiles = (tokens + most - 1) / most;
   for (std::size_t i = 0; i < tiles; ++i) {
     const std::size_t begin = tokens * i / tiles, end = tokens * (i + 1) / tiles;
     auto one = [&]<int T>() { task.template operator()<T>(begin); };
-    with_tokens(end - begin, one);
+    with_tokens<most>(end - begin, one);
   }
 }
 
@@ -63,28 +63,31 @@ struct Area {
   std::size_t first, columns, row, rows;
 };
 
-// What comes after an area: the next rows of its chunk, or the first of the chunk that follows.
+// What comes after an area: the next rows of its chunk, or the first of the chunk that follows; after the last, those
+// that the piece after this one begins with, if there is one.
 inline Fetch next_of(const ProductPiece& piece, const Area& area, std::size_t chunk, std::size_t calls,
                      std::size_t at_once = panels * panel_rows) {
   const std::size_t columns = piece.input->columns, end = area.row + area.rows;
   const bool last = end >= piece.end;
-  const std::size_t row = last ? piece.begin : end, first = last ? area.first + chunk : area.first;
-  if (first >= columns) return fetch_rows(nullptr, 0, 0, 0, 1);
-  const std::size_t width = columns - first < chunk ? columns - first : chunk, left = piece.end - row;
+  const bool after = last && area.first + chunk >= columns;
+  const std::size_t row = last && !after ? piece.begin : end;
+  const std::size_t first = after ? 0 : last ? area.first + chunk : area.first;
+  const std::size_t width = columns - first < chunk ? columns - first : chunk, left = after ? at_once : piece.end - row;
   const auto bytes = [&](std::size_t count) { return piece.row_bytes * count / columns; };
   return fetch_rows(piece.weights + row * piece.row_bytes + bytes(first), piece.row_bytes,
                     left < at_once ? left : at_once, bytes(width), calls);
 }
 
-// All tokens with the panels of an area, in tiles of up to 12 by 32 rows. `unpacked`'s product<T, P>(area, token,
-// panel, sums, next) is that of T tokens with panels [panel, panel + P), and fetches some of what comes next once for
-// each `Panels::stretch` columns.
+// All tokens with the panels of an area, in tiles of up to `Panels::most_tokens` by 32 rows. `unpacked`'s product<T,
+// P>( area, token, panel, sums, next) is that of T tokens with panels [panel, panel + P), and fetches some of what
+// comes next once for each `Panels::stretch` columns.
 template <class Panels>
 void multiply_in_registers(const Panels& unpacked, const Area& area) {
   const ProductPiece& piece = unpacked.piece;
-  const std::size_t tiles = (piece.input->tokens + tile_tokens - 1) / tile_tokens;
+  constexpr int most = Panels::most_tokens;
+  const std::size_t tiles = (piece.input->tokens + most - 1) / most;
   Fetch next = next_of(piece, area, Panels::chunk, (area.columns + Panels::stretch - 1) / Panels::stretch * tiles * 2);
-  for_tiles(piece.input->tokens, [&]<int T>(std::size_t token) {
+  for_tiles<most>(piece.input->tokens, [&]<int T>(std::size_t token) {
     const auto multiply = [&]<int P>(std::size_t panel) {
       __m512 sums[T][P];
       unpacked.template product<T, P>(area, token, panel, sums, next);
