@@ -280,6 +280,12 @@ def of_processor(field):
     return next((line.split(": ")[1].strip() for line in open("/proc/cpuinfo") if line.startswith(field)), "")
 
 
+def widest():
+    """What this processor multiplies with at best."""
+    native = "AVX-512 and AMX" if " amx_tile" in of_processor("flags") else "AVX-512"
+    return {"avx2": "AVX2", "avx_vnni": "AVX-VNNI"}.get(level_here("native"), native)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--hearth", default=ROOT / "build/release/hearth")
@@ -309,16 +315,15 @@ def main():
     formats = [name for name in options.formats.split(",") if name]
     models = itertools.chain(real_models(options.models), RandomModels(options.writer, options.peers / "models", formats, options.keep))
 
-    cpu = of_processor("model name") or "unknown processor"
-    out = options.out or ROOT / "bench/speed" / (re.sub("[^a-z0-9]+", "-", re.sub(r"\(.*?\)", "", cpu.lower())).strip("-") + ".md")
+    cpu = f"{of_processor('model name') or 'unknown processor'} ({widest()})"  # many go by the same name
+    out = options.out or ROOT / "bench/speed" / (re.sub("[^a-z0-9]+", "-", re.sub(r"\((r|tm)\)", "", cpu.lower())).strip("-") + ".md")
     out.parent.mkdir(parents=True, exist_ok=True)
 
     def write():
         lines = [HEADER.format(rounds=options.rounds, cpu=cpu, threads=options.threads, date=time.strftime("%Y-%m-%d"),
                                note=f" {options.note}" if options.note else "")]
         for level in levels:
-            native = "AVX-512 and AMX" if " amx_tile" in of_processor("flags") else "AVX-512"
-            title = {"avx2": "AVX2", "avx_vnni": "AVX-VNNI"}.get(level, native)
+            title = {"avx2": "AVX2", "avx_vnni": "AVX-VNNI"}.get(level, widest())
             lines += [f"## {title}" + (" (all that this processor has)" if level == level_here("native") != "native" else ""), "", *table(speeds[level], names), ""]
         lines += ["## Memory and start", "", *memory_table(memory, names), ""]
         partial = out.with_suffix(".part")

@@ -3,8 +3,12 @@
 #include <algorithm>
 #include <atomic>
 #include <chrono>
+#include <cstdint>
+#include <cstdio>
 #include <cstring>
+#include <fstream>
 #include <span>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -64,12 +68,41 @@ double read_rate(ThreadPool& pool, const gguf::File& file) {
   });
 }
 
+std::optional<double> large_pages_of(const gguf::File& file) {
+  std::vector<const std::byte*> places;
+  for (const gguf::Tensor& tensor : file.tensors()) places.push_back(tensor.data.data());
+  std::ifstream smaps("/proc/self/smaps");
+  return share_in_large_pages(smaps, places);
+}
+
 }  // namespace
+
+std::optional<double> share_in_large_pages(std::istream& smaps, std::span<const std::byte* const> places) {
+  std::uint64_t resident = 0, large = 0;
+  bool ours = false;
+  for (std::string line; std::getline(smaps, line);) {
+    unsigned long long begin = 0, end = 0, kilobytes = 0;
+    char name[32];
+    if (std::sscanf(line.c_str(), "%llx-%llx", &begin, &end) == 2) {
+      ours = std::any_of(places.begin(), places.end(), [&](const std::byte* place) {
+        const auto address = reinterpret_cast<std::uintptr_t>(place);
+        return begin <= address && address < end;
+      });
+    } else if (ours && std::sscanf(line.c_str(), "%31[^:]: %llu kB", name, &kilobytes) == 2) {
+      const std::string_view key = name;
+      if (key == "Rss") resident += kilobytes;
+      if (key == "FilePmdMapped" || key == "AnonHugePages") large += kilobytes;
+    }
+  }
+  if (resident == 0) return std::nullopt;
+  return double(large) / double(resident);
+}
 
 Machine measure_machine(engine::Engine& engine) {
   Machine machine;
   engine.with_threads([&](ThreadPool& pool) {
     machine.bandwidth = read_rate(pool, engine.model().file());
+    machine.large_pages = large_pages_of(engine.model().file());
     constexpr std::size_t rounds = 200'000;
     const auto multiply_add = kernels::vectors().multiply_add;
     std::atomic<std::size_t> done{0};
