@@ -182,6 +182,7 @@ template <class I, class F, int T>
       else
         add_group<I, F, T>(from, in, token, group, total);
     }
+    for (std::size_t line = groups * packed_group; line < row_bytes; line += 64) fetch_ahead(row + line);
     unroll<T>(HEARTH_UNROLL(t) { _mm256_storeu_ps(to.at(token + t, i), total[t]); });
   }
 }
