@@ -280,10 +280,10 @@ def of_processor(field):
     return next((line.split(": ")[1].strip() for line in open("/proc/cpuinfo") if line.startswith(field)), "")
 
 
-def widest():
-    """What this processor multiplies with at best."""
+def vectors_of(level):
+    """What this processor multiplies with at a level."""
     native = "AVX-512 and AMX" if " amx_tile" in of_processor("flags") else "AVX-512"
-    return {"avx2": "AVX2", "avx_vnni": "AVX-VNNI"}.get(level_here("native"), native)
+    return {"avx2": "AVX2", "avx_vnni": "AVX-VNNI"}.get(level, native)
 
 
 def main():
@@ -315,7 +315,7 @@ def main():
     formats = [name for name in options.formats.split(",") if name]
     models = itertools.chain(real_models(options.models), RandomModels(options.writer, options.peers / "models", formats, options.keep))
 
-    cpu = f"{of_processor('model name') or 'unknown processor'} ({widest()})"  # many go by the same name
+    cpu = f"{of_processor('model name') or 'unknown processor'} ({vectors_of(level_here('native'))})"  # many go by the same name
     out = options.out or ROOT / "bench/speed" / (re.sub("[^a-z0-9]+", "-", re.sub(r"\((r|tm)\)", "", cpu.lower())).strip("-") + ".md")
     out.parent.mkdir(parents=True, exist_ok=True)
 
@@ -323,8 +323,7 @@ def main():
         lines = [HEADER.format(rounds=options.rounds, cpu=cpu, threads=options.threads, date=time.strftime("%Y-%m-%d"),
                                note=f" {options.note}" if options.note else "")]
         for level in levels:
-            title = {"avx2": "AVX2", "avx_vnni": "AVX-VNNI"}.get(level, widest())
-            lines += [f"## {title}" + (" (all that this processor has)" if level == level_here("native") != "native" else ""), "", *table(speeds[level], names), ""]
+            lines += [f"## {vectors_of(level)}" + (" (all that this processor has)" if level == level_here("native") != "native" else ""), "", *table(speeds[level], names), ""]
         lines += ["## Memory and start", "", *memory_table(memory, names), ""]
         partial = out.with_suffix(".part")
         partial.write_text("\n".join(lines))

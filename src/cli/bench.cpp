@@ -62,9 +62,8 @@ struct Bench {
                machine.bandwidth / 1e9, machine.arithmetic / 1e9);
     if (const auto& model_file = engine->model().file(); in_small_pages(machine, model_file))
       fmt::print(
-          "{:.0f}% of the model lies in large pages: generation may be faster once `dd if={} iflag=nocache count=0` "
-          "has let\n"
-          "the system read it anew\n",
+          "{:.0f}% of the model lies in large pages. Read anew it may generate faster, after:\n"
+          "  dd if='{}' iflag=nocache count=0\n",
           100 * *machine.large_pages, model_file.path().string());
     fmt::print("peak memory      {:>9.1f} MB\n", double(evaluate::peak_memory()) / 1e6);
   }

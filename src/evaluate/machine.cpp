@@ -36,13 +36,13 @@ double best_rate(double amount, int tries, Try&& once) {
   return best;
 }
 
-// One word of each line, with lines as far on wanted beforehand as generation wants them (kernels/matmul/fetch.h).
+// One word of each line, with those further on wanted beforehand as generation wants them.
 std::uint64_t sum_of_lines(std::span<const std::byte> bytes) {
-  constexpr std::size_t line = 64, far = 8192, near = 2048;
+  constexpr std::size_t line = 64;
   std::uint64_t sum = 0;
   for (std::size_t i = 0; i + line <= bytes.size(); i += line) {
-    __builtin_prefetch(bytes.data() + i + far, 0, 2);
-    __builtin_prefetch(bytes.data() + i + near, 0, 3);
+    __builtin_prefetch(bytes.data() + i + kernels::fetch_far, 0, 2);
+    __builtin_prefetch(bytes.data() + i + kernels::fetch_near, 0, 3);
     std::uint64_t word;
     std::memcpy(&word, bytes.data() + i, sizeof word);
     sum += word;

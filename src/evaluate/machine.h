@@ -11,10 +11,9 @@
 namespace hearth::evaluate {
 
 struct Machine {
-  double bandwidth = 0;  // bytes a second that all threads together read of the model's weights
-  std::optional<double>
-      large_pages;        // share of the weights in memory that lies in pages of 2 MB; where the system tells
-  double arithmetic = 0;  // float32 multiplications with addition a second, all threads, data in registers
+  double bandwidth = 0;               // bytes a second that all threads together read of the model's weights
+  std::optional<double> large_pages;  // the share of the weights in pages of 2 MB, where the system tells
+  double arithmetic = 0;              // float32 multiplications with addition a second, all threads, data in registers
 };
 
 // Takes a fraction of a second.

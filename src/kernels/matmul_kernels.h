@@ -9,6 +9,9 @@
 
 namespace hearth::kernels {
 
+// How many bytes before their use a single token's weights are asked for: into the second cache, into the first.
+constexpr std::size_t fetch_far = 8192, fetch_near = 2048;
+
 // How a product reads its activations: as they are, or packed beforehand, once for all products that share them.
 // Turned: tokens side by side, as a tile's second factor takes them.
 enum class Form : std::uint8_t {

@@ -78,8 +78,8 @@ inline Fetch next_of(const ProductPiece& piece, const Area& area, std::size_t ch
                     left < at_once ? left : at_once, bytes(width), calls);
 }
 
-// All tokens with the panels of an area, in tiles of up to `Panels::most_tokens` by 32 rows. `unpacked`'s product<T,
-// P>( area, token, panel, sums, next) is that of T tokens with panels [panel, panel + P), and fetches some of what
+// All tokens with the panels of an area, in tiles of up to `Panels::most_tokens` by 32 rows. `unpacked` has a
+// product<T, P>(area, token, panel, sums, next) of T tokens with panels [panel, panel + P), which fetches some of what
 // comes next once for each `Panels::stretch` columns.
 template <class Panels>
 void multiply_in_registers(const Panels& unpacked, const Area& area) {

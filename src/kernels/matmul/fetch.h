@@ -13,8 +13,8 @@ namespace {
 // Rows that are read one after another: into the second cache well ahead, where more lines may be on their way than the
 // first cache takes, and into the first shortly before they are used.
 inline void fetch_ahead(const std::byte* at) {
-  _mm_prefetch(reinterpret_cast<const char*>(at + 8192), _MM_HINT_T1);
-  _mm_prefetch(reinterpret_cast<const char*>(at + 2048), _MM_HINT_T0);
+  _mm_prefetch(reinterpret_cast<const char*>(at + fetch_far), _MM_HINT_T1);
+  _mm_prefetch(reinterpret_cast<const char*>(at + fetch_near), _MM_HINT_T0);
 }
 
 // A few lines at each call of `some`.
