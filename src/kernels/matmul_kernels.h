@@ -22,12 +22,14 @@ enum class Form : std::uint8_t {
   wide_quads,
   fine_quads,
   int8_tiles,
-  fine_tiles,
+  int8_several,
+  int8_blocks,
+  fine_blocks,
   int16,
   bf16,
   bf16_turned
 };
-inline constexpr std::size_t forms = 11;
+inline constexpr std::size_t forms = 13;
 inline constexpr std::size_t packed_together = 4;  // tokens: pieces to pack begin at a multiple
 
 // Where the processor leaves a choice: whose activations are rounded less than a single token's. Outliers are values

@@ -46,19 +46,24 @@ TEST(Model, Gemma3AgreesWithTheReference) {
 
 // What rounding does to a short prompt's logits, as a share of their power, beside float32 throughout: bytes without
 // outliers, or bfloat16 in AMX's tiles. Bytes with them err by 4e-3, which turned "The capital of France is Paris."
-// into another language. Over 25 places: at a single one the error is ten times more or less, by how last bits fall.
+// into another language. Over 25 places of four prompts: at a single place the error is ten times more or less, in a
+// single prompt nearly twice, by how last bits fall.
 TEST(Model, ShortPromptsAreComputedWithCare) {
   HEARTH_NEEDS_MODEL("SmolLM2-135M-Instruct.Q4_1.gguf");
   tests::Runner runner(model::Model::open(tests::models() / "SmolLM2-135M-Instruct.Q4_1.gguf"));
-  const std::vector<Token> tokens{// the template around "What is the capital of France?"
-                                  1,   9690, 198, 2683, 359,   253,  5356, 5646, 11173, 3365, 3511, 308,  34519,
-                                  28,  7018, 411, 407,  19712, 8182, 2,    198,  1,     4093, 198,  1780, 314,
-                                  260, 3575, 282, 4649, 47,    2,    198,  1,    520,   9531, 198};
+  std::vector<Token> tokens{// the template around "What is the capital of France?"
+                            1,   9690, 198, 2683, 359,   253,  5356, 5646, 11173, 3365, 3511, 308,  34519,
+                            28,  7018, 411, 407,  19712, 8182, 2,    198,  1,     4093, 198,  1780, 314,
+                            260, 3575, 282, 4649, 47,    2,    198,  1,    520,   9531, 198};
   const auto logits = [&](const model::ForwardOptions& options) {
-    const auto cache = runner.model->new_cache(64);
-    auto rows = runner.feed(cache.get(), tokens, model::Segment::Want::all, options);
-    rows.erase(rows.begin(), rows.begin() + std::ptrdiff_t(12 * runner.width()));
-    return rows;
+    std::vector<float> all;
+    for (const Token other : {34519, 5000, 6000, 7000}) {
+      tokens[12] = other;  // the name, before all that is looked at
+      const auto cache = runner.model->new_cache(64);
+      const auto rows = runner.feed(cache.get(), tokens, model::Segment::Want::all, options);
+      all.insert(all.end(), rows.begin() + std::ptrdiff_t(12 * runner.width()), rows.end());
+    }
+    return all;
   };
   kernels::use("generic");
   const std::vector<float> exact = logits({});
@@ -68,7 +73,7 @@ TEST(Model, ShortPromptsAreComputedWithCare) {
     const double error = tests::normalised_error(logits({}), exact);
     EXPECT_LT(error, 1e-3);
     if (level == "amx") return;  // no other tiles without care
-    EXPECT_GT(tests::normalised_error(logits({.care = ops::Care::nobody}), exact), 2 * error)
+    EXPECT_GT(tests::normalised_error(logits({.care = ops::Care::nobody}), exact), 1.2 * error)
         << "then care is for nothing";
   });
 }

@@ -1,9 +1,10 @@
 #include "kernels/matmul/avx512_formats.h"
 // The formats come first: the rest is written over them.
 #include "kernels/matmul/avx512.h"
-#include "kernels/matmul/avx512_codes.h"
 #include "kernels/matmul/avx512_floats.h"
 #include "kernels/matmul/avx512_int8.h"
+#include "kernels/matmul/avx512_several.h"
+#include "kernels/matmul/avx512_some.h"
 #include "kernels/matmul/few.h"
 #include "kernels/matmul_kernels.h"
 
@@ -19,21 +20,46 @@ using I = Avx512Product;
 // With more tokens than this it pays to bring a row's 64 columns to one scale.
 constexpr std::size_t some_tokens = 48;
 
-Form form(Type type, std::size_t tokens, std::size_t, Care care) {
+// Few tokens, but so many that it pays to read sixteen rows side by side.
+bool by_several(Type type, std::size_t tokens, std::size_t columns) {
+  return with_format(type, [=]<class F>() {
+    if constexpr (is_float<F>)
+      return false;
+    else
+      return F::group == 32 && columns % 64 == 0 && tokens >= several_from && tokens <= several_tokens;
+  });
+}
+
+Form form(Type type, std::size_t tokens, std::size_t columns, Care care) {
   if (has_floats(type) || care == Care::everyone) return Form::f32;
-  if (care != Care::nobody) return Form::fine_tiles;
-  return tokens <= few_tokens ? Form::int8 : Form::int8_tiles;
+  if (care != Care::nobody) return Form::fine_blocks;
+  if (by_several(type, tokens, columns)) return Form::int8_several;
+  if (tokens <= few_tokens) return Form::int8;
+  return tokens <= some_tokens ? Form::int8_blocks : Form::int8_tiles;
 }
 
 std::size_t packed_bytes(Form form, std::size_t tokens, std::size_t columns) {
   if (form == Form::int8) return avx512_few_matmul.packed_bytes(form, tokens, columns);
-  return form == Form::f32 ? 0 : tokens * TileRows(nullptr, columns, form).record;
+  if (form == Form::f32) return 0;
+  if (form == Form::int8_several) return columns / 64 * sizeof(SeveralBlock);
+  if (form == Form::int8_tiles) return tokens * TileRows(nullptr, columns).record;
+  return TokenBlocks::tiles(tokens) * TokenBlocks(nullptr, columns, form).record;
 }
 
 void pack(Form form, const Activations& input, std::size_t begin, std::size_t end, std::byte* packed) {
   if (form == Form::int8) return avx512_few_matmul.pack(form, input, begin, end, packed);
   if (form == Form::f32) return;
-  const TileRows rows(packed, input.columns, form);
+  if (form == Form::int8_several) {
+    for (std::size_t token = begin; token < end; ++token)
+      pack_several(input, token, reinterpret_cast<SeveralBlock*>(packed));
+    return;
+  }
+  if (form != Form::int8_tiles) {
+    const TokenBlocks blocks(packed, input.columns, form);
+    for (std::size_t token = begin; token < end; ++token) pack_blocks(input, blocks, token);
+    return;
+  }
+  const TileRows rows(packed, input.columns);
   for (std::size_t token = begin; token < end; ++token)
     pack_row(input.x + token * input.stride, input.columns, rows, token);
 }
@@ -46,17 +72,15 @@ std::size_t scratch_bytes(Type type, std::size_t tokens, std::size_t columns) {
     also(few_scratch_bytes<I>);
   } else {
     also(avx512_few_matmul.scratch_bytes(type, tokens, columns));
-    also(CodePanels<32, Form::fine_tiles>::scratch_bytes);
-    also(CodePanels<16, Form::fine_tiles>::scratch_bytes);
+    with_format(type, [&]<class F>() {
+      if constexpr (!is_float<F>) {
+        also(SomeTokens<F>::scratch_bytes(tokens));
+        if constexpr (F::group == 32) also(Several<F>::scratch_bytes(columns));
+      }
+    });
     also(Int8Panels::scratch_bytes);
   }
   return most;
-}
-
-template <class F, Form form>
-void many_codes(ProductPiece& piece) {
-  using Panels = CodePanels<F::group, form>;
-  many(piece, Panels(piece, F::minimum ? 0 : F::offset, F::minimum), unpack_own_codes<F, Panels>);
 }
 
 void multiply(const ProductPiece& piece) {
@@ -69,10 +93,10 @@ void multiply(const ProductPiece& piece) {
       tokens <= few_tokens ? few_float<I, F>(piece) : many(own, FloatPanels(own), unpack_floats<F>);
     else if (how == Form::f32)
       many(own, FloatPanels(own), unpack_codes<F>);
-    else if (how == Form::fine_tiles)
-      many_codes<F, Form::fine_tiles>(own);
-    else if (F::group == 32 && tokens <= some_tokens)
-      many_codes<F, Form::int8_tiles>(own);
+    else if (how == Form::int8_several) {
+      if constexpr (F::group == 32) several<F>(piece);
+    } else if (how == Form::int8_blocks || how == Form::fine_blocks)
+      some<F>(piece, how);
     else
       many(own, Int8Panels(own), unpack_int8<F>);
   });

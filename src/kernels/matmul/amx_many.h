@@ -48,7 +48,7 @@ struct AmxPanels : Bf16Panels {
     // of the panel that is being unpacked: scales and minimums, then for each group what a code's number between 1 and
     // 2 is multiplied with, and what is added
     ScalesOfRows<chunk / 16> of_rows;
-    OwnScales<chunk / 16> own;
+    OwnRows<chunk> own;
   };
   static constexpr std::size_t scratch_bytes(std::size_t tokens) {
     return sizeof(Memory) + round_up(tokens, amx_tokens) / amx_tokens * tiles_of_tokens * tile_floats * sizeof(float);
@@ -185,10 +185,10 @@ inline void many_in_tiles(const ProductPiece& piece,
 
 template <class F>
 void unpack_codes_to_pairs(const AmxPanels& to, const Area& area, std::size_t panel) {
-  const CodeRows<F> rows(to.piece, area, panel);
+  const CodeRows<F, AmxPanels::chunk> rows(to.piece, area, panel, to.memory.own);
   auto& factors = to.memory.of_rows.scales;  // Clang 14 lets no lambda have what a binding names
   auto& addends = to.memory.of_rows.minimums;
-  rows.read_scales(to.memory.own, to.memory.of_rows);
+  rows.read_scales(to.memory.of_rows);
   for (std::size_t group = 0; group < area.columns / F::group; ++group) {
     const OfNumber<F> of(_mm512_load_ps(factors[group]),
                          F::minimum ? _mm512_load_ps(addends[group]) : _mm512_setzero_ps());

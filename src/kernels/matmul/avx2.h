@@ -143,6 +143,7 @@ inline void pack_bytes_group(const float* x, const Int8Rows& rows, std::size_t t
 
 inline void pack_bytes(const float* x, std::size_t columns, const Int8Rows& rows, std::size_t token) {
   // The sums are read in whole vectors: what lies past the last group must be zero.
+  for (std::size_t i = columns / 16; i < round_up(columns / 32, 16) * 2; ++i) rows.words(token)[i] = 0;
   for (std::size_t i = columns / 16; i < round_up(columns / 16, 16); ++i) rows.sums<16>(token)[i] = 0;
   for (std::size_t i = columns / 32; i < round_up(columns / 32, 16); ++i) rows.sums<32>(token)[i] = 0;
   for (std::size_t group = 0; group < columns / 32; ++group)

@@ -18,12 +18,22 @@ Pair pair_of_group(const std::byte* group, std::size_t p) {
     return F::pair(group, p);
 }
 
+// Sums of eight groups of 32 columns, less what the codes' offset makes of their activations, four times whose sums of
+// 16 columns are `words`.
+template <class F>
+[[gnu::always_inline]] inline __m256i less_offset(__m256i sums, __m256i words) {
+  static_assert(F::offset % 4 == 0);
+  if constexpr (F::offset == 0) return sums;
+  return _mm256_sub_epi32(sums, _mm256_madd_epi16(words, _mm256_set1_epi16(F::offset / 4)));
+}
+
 // `sums` are those of eight groups, whose activations have the scales `by` and add up to `activations`.
 template <class F>
 [[gnu::always_inline]] inline void add_scaled(__m256& total, __m256i sums, __m256 by, __m256 scale, __m256 minimum,
                                               __m256 activations) {
   __m256 products = _mm256_mul_ps(_mm256_cvtepi32_ps(sums), by);
-  if constexpr (F::offset != 0) products = _mm256_fnmadd_ps(_mm256_set1_ps(F::offset), activations, products);
+  if constexpr (F::group == 16 && F::offset != 0)
+    products = _mm256_fnmadd_ps(_mm256_set1_ps(F::offset), activations, products);
   total = _mm256_fmadd_ps(products, scale, total);
   if constexpr (F::minimum) total = _mm256_fmadd_ps(minimum, activations, total);
 }
@@ -62,8 +72,9 @@ template <class I, class F, int T>
       } else if constexpr (p == 1) {
         half[t] = sums;
       } else {
-        add_scaled<F>(total[t], I::template join<16 * largest>(half[t], sums), by, scales.scale[0], scales.minimum[0],
-                      _mm256_loadu_ps(in.sums<32>(token + t) + group * 8));
+        const __m256i words = load32(in.words(token + t) + group * 16);
+        add_scaled<F>(total[t], less_offset<F>(I::template join<16 * largest>(half[t], sums), words), by,
+                      scales.scale[0], scales.minimum[0], _mm256_loadu_ps(in.sums<32>(token + t) + group * 8));
       }
     });
   });
@@ -119,6 +130,11 @@ template <class I, class F, int T>
   const auto one_each = [](const float* low, const float* high) {
     return _mm256_set_m128(_mm_broadcast_ss(high), _mm_broadcast_ss(low));
   };
+  const auto two_words = [](const std::int16_t* at) {
+    int both;
+    __builtin_memcpy(&both, at, sizeof both);
+    return _mm_set1_epi32(both);
+  };
   __m256 total[T];
   unroll<T>(HEARTH_UNROLL(t) { total[t] = _mm256_setzero_ps(); });
   for (std::size_t group = first / 32; group < columns / 32; group += 2) {
@@ -143,10 +159,12 @@ template <class I, class F, int T>
     const auto scales = F::scales_of([&](int i) -> const Block& { return at(i % 4, i < 4 ? group : next); });
     unroll<T>(HEARTH_UNROLL(t) {
       const float* const by = in.scales(token + t);
-      const float* const activations = in.sums<32>(token + t);  // zero past the last
+      const float* const activations = in.sums<32>(token + t);  // zero past the last, as words are
+      const std::int16_t* const words = in.words(token + t) + group * 2;
       const __m256i sum = I::template join<16 * largest>(I::template join<8 * largest>(dots[0][t], dots[1][t]),
                                                          I::template join<8 * largest>(dots[2][t], dots[3][t]));
-      add_scaled<F>(total[t], sum, one_each(by + group, by + next), scales.scale[0], scales.minimum[0],
+      add_scaled<F>(total[t], less_offset<F>(sum, _mm256_set_m128i(two_words(words + 2), two_words(words))),
+                    one_each(by + group, by + next), scales.scale[0], scales.minimum[0],
                     one_each(activations + group, activations + group + 1));
     });
   }

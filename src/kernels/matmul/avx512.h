@@ -16,32 +16,34 @@ struct Avx512Product : Avx512 {
 #if defined(__AVX512VNNI__)
     __asm__("vpdpbusd %2, %1, %0" : "+v"(sums) : "v"(codes), "v"(values));
 #else
-    sums = _mm512_dpbusd_epi32(sums, codes, values);  // emulated
+    sums = _mm512_dpbusd_epi32(sums, codes, values);                                                   // emulated
+#endif
+  }
+  // The same four values for each lane.
+  static void add_dot_of(__m512i& sums, __m512i codes, const std::int8_t* four) {
+    using Four = std::int32_t __attribute__((may_alias));
+#if defined(__AVX512VNNI__)
+    __asm__("vpdpbusd %2%{1to16%}, %1, %0" : "+v"(sums) : "v"(codes), "m"(*reinterpret_cast<const Four*>(four)));
+#else
+    sums = _mm512_dpbusd_epi32(sums, codes, _mm512_set1_epi32(*reinterpret_cast<const Four*>(four)));  // emulated
 #endif
   }
 };
 
 // Activations for products with many tokens: each token a record of codes, value = scale * code, with a scale for each
-// 64 columns, and outliers aside. Past the last column codes are zero. fine_tiles: with more outliers, and sums of 16
-// columns too.
+// 64 columns, and outliers aside. Past the last column codes are zero.
 struct TileRows {
   static constexpr std::size_t chunk = 2048;  // columns that have a list
   using List = Outliers<chunk>;
   std::byte* base;
-  bool fine;
   // floats, of 64 columns each; what a product with weights that are 128 too large starts from, -128 * the sum of
-  // codes; the sums of codes of 32 columns each; the same times the scale; both of 16 columns each; lists
-  std::size_t scales_at, starts_after, counts_at, products_at, counts16_at, products16_at, lists_at, record;
+  // codes; lists
+  std::size_t scales_at, starts_after, lists_at, record;
 
-  TileRows(const std::byte* packed, std::size_t columns, Form form)
-      : base(const_cast<std::byte*>(packed)), fine(form == Form::fine_tiles) {
+  TileRows(const std::byte* packed, std::size_t columns) : base(const_cast<std::byte*>(packed)) {
     scales_at = round_up(columns, 64);
     starts_after = scales_at / 16;
-    counts_at = scales_at + 2 * starts_after;
-    products_at = counts_at + 2 * starts_after;
-    counts16_at = products_at + 2 * starts_after;
-    products16_at = counts16_at + 4 * starts_after;
-    lists_at = round_up(fine ? products16_at + 4 * starts_after : counts16_at, alignof(List));
+    lists_at = round_up(scales_at + 2 * starts_after, alignof(List));
     record = record_of(lists_at + round_up(columns, chunk) / chunk * sizeof(List));
   }
   List& list(std::size_t token, std::size_t column) const {
@@ -76,27 +78,18 @@ inline void pack_part(const Part& part, std::size_t first, const TileRows& rows,
   const float scale = zero ? 0 : part.most / 127;
   std::byte* const to = rows.base + token * rows.record;
   const auto put = [to](std::size_t at, auto value) { __builtin_memcpy(to + at, &value, sizeof value); };
-  unsigned sums[4];  // infinity's wrap
+  unsigned sum = 0;  // infinity's wrap
   for (std::size_t i = 0; i < 4; ++i) {
     const __m512i codes = _mm512_cvtps_epi32(_mm512_mul_ps(part.values[i], inverse));
     _mm_storeu_si128(reinterpret_cast<__m128i*>(to + first + i * 16), _mm512_cvtsepi32_epi8(codes));
-    sums[i] = static_cast<unsigned>(_mm512_reduce_add_epi32(codes));
-    if (!rows.fine) continue;
-    put(rows.counts16_at + first / 4 + i * 4, static_cast<int>(sums[i]));
-    put(rows.products16_at + first / 4 + i * 4, scale * static_cast<float>(static_cast<int>(sums[i])));
+    sum += static_cast<unsigned>(_mm512_reduce_add_epi32(codes));
   }
   put(rows.scales_at + first / 16, scale);
-  put(rows.scales_at + rows.starts_after + first / 16,
-      static_cast<int>(-128U * (sums[0] + sums[1] + sums[2] + sums[3])));
-  for (std::size_t half = 0; half < 2; ++half) {
-    const int sum = static_cast<int>(sums[half * 2] + sums[half * 2 + 1]);
-    put(rows.counts_at + first / 8 + half * 4, sum);
-    put(rows.products_at + first / 8 + half * 4, scale * static_cast<float>(sum));
-  }
+  put(rows.scales_at + rows.starts_after + first / 16, static_cast<int>(-128U * sum));
 }
 
 inline void pack_row(const float* x, std::size_t columns, const TileRows& rows, std::size_t token) {
-  const float limit = (rows.fine ? far_for_measured : far_for_all) * root_mean_square(x, columns);
+  const float limit = far_for_all * root_mean_square(x, columns);
   for (std::size_t first = 0; first < columns; first += 64) {
     TileRows::List& list = rows.list(token, first);
     if (first % TileRows::chunk == 0) list.count = 0;

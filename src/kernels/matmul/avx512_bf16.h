@@ -42,7 +42,6 @@ struct Bf16Pairs {
 };
 
 struct Bf16Panels {
-  static constexpr int most_tokens = tile_tokens;
   static constexpr std::size_t stretch = 64, chunk = 512;  // so that the panels stay in the second cache
   static constexpr std::size_t panel_bytes = chunk * panel_rows * 2 + panel_apart;
   static constexpr std::size_t scratch_bytes = panels * panel_bytes;

@@ -7,7 +7,6 @@ namespace hearth::kernels {
 namespace {
 
 struct FloatPanels {
-  static constexpr int most_tokens = tile_tokens;
   static constexpr std::size_t stretch = 32, chunk = 512;
   static constexpr std::size_t panel_floats = chunk * panel_rows + panel_apart / sizeof(float);
   static constexpr std::size_t scratch_bytes = panels * panel_floats * sizeof(float);

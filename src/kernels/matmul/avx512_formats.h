@@ -4,6 +4,7 @@
 #pragma once
 
 #include "kernels/matmul/block_scales.h"
+#include "kernels/matmul/unroll.h"
 #include "kernels/simd/avx512.h"
 #include "kernels/simd/loads.h"
 #include "tensor/formats/formats.h"
@@ -48,15 +49,28 @@ inline __m512i nibbles_of_one(const void* a) {
       _mm512_srlv_epi64(_mm512_zextsi256_si512(_mm256_broadcastsi128_si256(load16(a))), by_quarters(0, 4, 0, 0)));
 }
 
-// 16 bytes of each of sixteen rows, turned: lane r of out[i] is row r's word i. at(r): where they are.
-template <class At>
-[[gnu::always_inline]] inline void turn_pieces(At at, __m512i (&out)[4]) {
+// Sixteen rows of weights, or what is the same place in each.
+struct SixteenRows {
+  const std::byte* first;
+  std::size_t apart;
+
+  const std::byte* operator[](std::size_t row) const { return first + row * apart; }
+  SixteenRows from(std::size_t byte) const { return {first + byte, apart}; }
+};
+
+// 16 bytes of each row, turned: lane r of out[i] is row r's word i.
+[[gnu::always_inline]] inline void turn_pieces(const SixteenRows& rows, __m512i (&out)[4]) {
   __m512i of_four[4];  // rows k, k + 4, k + 8, k + 12
-  for (std::size_t k = 0; k < 4; ++k) {
-    of_four[k] = _mm512_inserti32x4(_mm512_castsi128_si512(load16(at(k))), load16(at(k + 4)), 1);
-    of_four[k] = _mm512_inserti32x4(of_four[k], load16(at(k + 8)), 2);
-    of_four[k] = _mm512_inserti32x4(of_four[k], load16(at(k + 12)), 3);
-  }
+  const std::byte* at = rows.first;
+  __asm__("" : "+r"(at));
+  const std::size_t four = 4 * rows.apart, twelve = 3 * four;
+  unroll<4>(HEARTH_UNROLL(k) {
+    of_four[k] = _mm512_inserti32x4(_mm512_castsi128_si512(load16(at)), load16(at + four), 1);
+    of_four[k] = _mm512_inserti32x4(of_four[k], load16(at + 2 * four), 2);
+    of_four[k] = _mm512_inserti32x4(of_four[k], load16(at + twelve), 3);
+    at += rows.apart;
+    __asm__("" : "+r"(at));  // else sixteen addresses are kept, for which there is no room
+  });
   const __m512i a = _mm512_unpacklo_epi32(of_four[0], of_four[1]), b = _mm512_unpackhi_epi32(of_four[0], of_four[1]);
   const __m512i c = _mm512_unpacklo_epi32(of_four[2], of_four[3]), d = _mm512_unpackhi_epi32(of_four[2], of_four[3]);
   out[0] = _mm512_unpacklo_epi64(a, c);
@@ -65,18 +79,17 @@ template <class At>
   out[3] = _mm512_unpackhi_epi64(b, d);
 }
 // The same, for pieces whose low and high nibbles are codes, of columns that begin with these fours.
-template <class At, class Use>
-[[gnu::always_inline]] inline void turn_nibbles(At at, std::size_t low, std::size_t high, Use use) {
+template <class Use>
+[[gnu::always_inline]] inline void turn_nibbles(const SixteenRows& rows, std::size_t low, std::size_t high, Use use) {
   __m512i pieces[4];
-  turn_pieces(at, pieces);
-  for (std::size_t i = 0; i < 4; ++i) {
+  turn_pieces(rows, pieces);
+  unroll<4>(HEARTH_UNROLL(i) {
     use(low + i, low_nibbles(pieces[i]));
     use(high + i, low_nibbles(_mm512_srli_epi32(pieces[i], 4)));
-  }
+  });
 }
 // Formats that are read so, sixteen rows side by side, have a `turn` that calls use(i, codes) for 64 columns, or the
 // last 32: lane r is row r's codes of columns 4 i to 4 i + 3.
-using SixteenRows = const std::byte* [16];
 
 inline __m512 halves_to_floats(__m512i words) {
   return _mm512_cvtph_ps(_mm512_cvtepi32_epi16(words));
@@ -109,8 +122,9 @@ struct Nibbles : Blocks32<B, Offset, Most> {
   static __m512i last_codes(const std::byte* row, std::size_t step) { return nibbles_of_one(at(row, 2 * step)->codes); }
   template <class Use>
   [[gnu::always_inline]] static void turn(const SixteenRows& rows, std::size_t step, bool whole, Use use) {
-    for (std::size_t b = 0; b < (whole ? 2 : 1); ++b)
-      turn_nibbles([&](std::size_t r) { return at(rows[r], 2 * step + b)->codes; }, 8 * b, 8 * b + 4, use);
+    const SixteenRows codes = rows.from(2 * step * sizeof(B) + offsetof(B, codes));
+    turn_nibbles(codes, 0, 4, use);
+    if (whole) turn_nibbles(codes.from(sizeof(B)), 8, 12, use);
   }
 };
 using Q4_0 = Nibbles<tensor::Q4_0, 8>;
@@ -145,11 +159,13 @@ struct Q8_0 : Blocks32<tensor::Q8_0, 128, 255> {
   }
   template <class Use>
   [[gnu::always_inline]] static void turn(const SixteenRows& rows, std::size_t step, bool whole, Use use) {
-    for (std::size_t i = 0; i < (whole ? 4 : 2); ++i) {
+    const SixteenRows codes = rows.from(2 * step * sizeof(Block) + offsetof(Block, codes));
+    unroll<4>(HEARTH_UNROLL(i) {
+      if (i >= 2 && !whole) return;
       __m512i pieces[4];
-      turn_pieces([&](std::size_t r) { return at(rows[r], 2 * step + i / 2)->codes + i % 2 * 16; }, pieces);
-      for (std::size_t k = 0; k < 4; ++k) use(4 * i + k, unsign(pieces[k]));
-    }
+      turn_pieces(codes.from(i / 2 * sizeof(Block) + i % 2 * 16), pieces);
+      unroll<4>(HEARTH_UNROLL(k) { use(4 * i + k, unsign(pieces[k])); });
+    });
   }
 };
 
@@ -217,9 +233,8 @@ struct Q4_K : ScaledNibbles<tensor::Q4_K, 15> {
   }
   template <class Use>
   [[gnu::always_inline]] static void turn(const SixteenRows& rows, std::size_t step, bool, Use use) {
-    for (std::size_t i = 0; i < 2; ++i)
-      turn_nibbles([&](std::size_t r) { return at(rows[r], step)->codes + step % 4 * 32 + i * 16; }, 4 * i, 4 * i + 8,
-                   use);
+    const SixteenRows codes = rows.from(step / 4 * sizeof(Block) + offsetof(Block, codes) + step % 4 * 32);
+    unroll<2>(HEARTH_UNROLL(i) { turn_nibbles(codes.from(i * 16), 4 * i, 4 * i + 8, use); });
   }
 };
 
@@ -314,9 +329,8 @@ struct Iq4_xs : Blocks256<tensor::Iq4_xs, 32, 128, 255, false> {
   }
   template <class Use>
   [[gnu::always_inline]] static void turn(const SixteenRows& rows, std::size_t step, bool, Use use) {
-    for (std::size_t i = 0; i < 2; ++i)
-      turn_nibbles([&](std::size_t r) { return at(rows[r], step)->codes + step % 4 * 32 + i * 16; }, 8 * i, 8 * i + 4,
-                   use);
+    const SixteenRows codes = rows.from(step / 4 * sizeof(Block) + offsetof(Block, codes) + step % 4 * 32);
+    unroll<2>(HEARTH_UNROLL(i) { turn_nibbles(codes.from(i * 16), 8 * i, 8 * i + 4, use); });
   }
 };
 

@@ -62,7 +62,6 @@ __m512i rescale(__m512i codes, const Rescale& by) {
 }
 
 struct Int8Panels {
-  static constexpr int most_tokens = tile_tokens;
   static constexpr std::size_t stretch = 64, chunk = 4096;  // so that the panels stay in the second cache
   static constexpr std::size_t panel_bytes = chunk * panel_rows + panel_apart;
   struct Memory {
@@ -71,7 +70,7 @@ struct Int8Panels {
     alignas(64) float scales[panels][chunk / 64][panel_rows];
     // of the panel that is being unpacked
     ScalesOfRows<chunk / 16> of_rows;
-    OwnScales<chunk / 16> own;
+    OwnRows<chunk> own;
   };
   static constexpr std::size_t scratch_bytes = sizeof(Memory);
 
@@ -81,7 +80,7 @@ struct Int8Panels {
 
   explicit Int8Panels(const ProductPiece& p)
       : piece(p),
-        in(p.input->packed[static_cast<std::size_t>(Form::int8_tiles)], p.input->columns, Form::int8_tiles),
+        in(p.input->packed[static_cast<std::size_t>(Form::int8_tiles)], p.input->columns),
         memory(*reinterpret_cast<Memory*>(p.scratch)) {}
 
   template <int T, int P>
@@ -139,8 +138,8 @@ struct Int8Panels {
 template <class F>
 void unpack_int8(const Int8Panels& to, const Area& area, std::size_t panel) {
   constexpr std::size_t groups = 64 / F::group;
-  const CodeRows<F> rows(to.piece, area, panel);
-  rows.read_scales(to.memory.own, to.memory.of_rows);
+  const CodeRows<F, Int8Panels::chunk> rows(to.piece, area, panel, to.memory.own);
+  rows.read_scales(to.memory.of_rows);
   for (std::size_t step = 0; step * 64 < area.columns; ++step) {
     Rescale by[groups];
     _mm512_store_ps(to.memory.scales[panel][step], find_rescale<F>(to.memory.of_rows.scales + step * groups,

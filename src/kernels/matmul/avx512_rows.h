@@ -17,38 +17,46 @@ void turn_scales(const float (*from)[width], std::size_t groups, float (*to)[pan
   }
 }
 
-// Of a chunk's groups of columns; and room for each row's own, by rows.
+// Of a chunk's groups of columns; and, by rows, their own, and copies of rows where a panel has fewer.
 template <std::size_t groups>
 struct ScalesOfRows {
   alignas(64) float scales[groups][panel_rows], minimums[groups][panel_rows];
 };
-template <std::size_t groups>
-struct OwnScales {
-  float scales[panel_rows][groups + 16], minimums[panel_rows][groups + 16];
+template <std::size_t columns>
+struct OwnRows {
+  float scales[panel_rows][columns / 16 + 16], minimums[panel_rows][columns / 16 + 16];
+  std::byte copies[panel_rows][columns / 32 * sizeof(tensor::Q8_0)];  // the most of any format
 };
 
-template <class F>
+template <class F, std::size_t chunk>
 struct CodeRows {
   using Block = typename F::Block;
-  SixteenRows rows;
+  OwnRows<chunk>& own;
   const std::size_t columns;
+  SixteenRows rows;
 
   // Of an area's panel. A missing row is like the first.
-  CodeRows(const ProductPiece& piece, const Area& area, std::size_t panel) : columns(area.columns) {
+  CodeRows(const ProductPiece& piece, const Area& area, std::size_t panel, OwnRows<chunk>& memory)
+      : own(memory),
+        columns(area.columns),
+        rows{piece.weights + (area.row + panel * panel_rows) * piece.row_bytes +
+                 area.first / Block::weights * sizeof(Block),
+             piece.row_bytes} {
     const std::size_t left = area.rows - panel * panel_rows;
-    const std::byte* const weights =
-        piece.weights + (area.row + panel * panel_rows) * piece.row_bytes + area.first / Block::weights * sizeof(Block);
-    for (std::size_t r = 0; r < panel_rows; ++r) rows[r] = weights + (r < left ? r : 0) * piece.row_bytes;
+    if (left >= panel_rows) return;
+    for (std::size_t r = 0; r < panel_rows; ++r)
+      __builtin_memcpy(own.copies[r], rows[r < left ? r : 0], columns / Block::weights * sizeof(Block));
+    rows = {own.copies[0], sizeof own.copies[0]};
   }
 
   // Up to the next multiple of 64 columns, zero where there is nothing. Minimums of formats that have some.
   template <std::size_t groups>
-  void read_scales(OwnScales<groups>& own, ScalesOfRows<groups>& to) const {
+  void read_scales(ScalesOfRows<groups>& to) const {
     const std::size_t count = columns / F::group, padded = round_up(columns, 64) / F::group;
     if constexpr (F::Block::weights == 32) {
       for (std::size_t block = 0; block < count; ++block) {
         __m512i heads[4];
-        turn_pieces([&](std::size_t r) { return F::at(rows[r], block); }, heads);
+        turn_pieces(rows.from(block * sizeof(Block)), heads);
         _mm512_store_ps(to.scales[block], F::scales_of(heads[0]));
         if constexpr (F::minimum) _mm512_store_ps(to.minimums[block], F::minimums_of(heads[0]));
       }
@@ -68,7 +76,10 @@ struct CodeRows {
   // columns 4 i to 4 i + 3.
   template <class Use>
   [[gnu::always_inline]] void read_codes(std::size_t step, Use use) const {
-    const bool whole = (step + 1) * 64 <= columns;
+    (step + 1) * 64 <= columns ? read_codes<true>(step, use) : read_codes<false>(step, use);
+  }
+  template <bool whole, class Use>
+  [[gnu::always_inline]] void read_codes(std::size_t step, Use use) const {
     if constexpr (turns<F>) {
       F::turn(
           rows, step, whole, [&](std::size_t i, __m512i codes) __attribute__((always_inline)) {

@@ -9,6 +9,7 @@
 #include "kernels/matmul/output.h"
 #include "kernels/matmul/unroll.h"
 #include "kernels/simd/avx512.h"
+#include "kernels/simd/loads.h"
 
 namespace hearth::kernels {
 namespace {
@@ -33,20 +34,29 @@ void with_tokens(std::size_t count, Task& task) {
 }
 
 // Calls task.operator()<tokens>(first token) for tiles of nearly equal size.
-template <int most = tile_tokens, class Task>
+template <class Task>
 void for_tiles(std::size_t tokens, Task task) {
-  const std::size_t tiles = (tokens + most - 1) / most;
+  const std::size_t tiles = (tokens + tile_tokens - 1) / tile_tokens;
   for (std::size_t i = 0; i < tiles; ++i) {
     const std::size_t begin = tokens * i / tiles, end = tokens * (i + 1) / tiles;
     auto one = [&]<int T>() { task.template operator()<T>(begin); };
-    with_tokens<most>(end - begin, one);
+    with_tokens(end - begin, one);
   }
 }
 
+// Picks one byte of each four; the lane's others are zero.
+struct Picks {
+  alignas(64) std::uint8_t bytes[4][16];
+  constexpr Picks() : bytes() {
+    for (int column = 0; column < 4; ++column)
+      for (int i = 0; i < 16; ++i) bytes[column][i] = static_cast<std::uint8_t>(i % 4 == 0 ? i + column : 0x80);
+  }
+};
 // A column of a panel [columns / 4][16 rows][4 columns] of codes.
 inline __m512i codes_of(const std::uint8_t* panel, std::size_t column) {
-  const __m128i shift = _mm_cvtsi32_si128(static_cast<int>(column % 4 * 8));
-  return _mm512_and_si512(_mm512_srl_epi32(_mm512_load_si512(panel + column / 4 * 64), shift), _mm512_set1_epi32(0xff));
+  static constexpr Picks picks;
+  return _mm512_shuffle_epi8(_mm512_load_si512(panel + column / 4 * 64),
+                             _mm512_broadcast_i32x4(load16(picks.bytes[column % 4])));
 }
 
 // Adds a token's outliers to its products with P panels, whose weights of a column are weights(p, column).
@@ -78,16 +88,15 @@ inline Fetch next_of(const ProductPiece& piece, const Area& area, std::size_t ch
                     left < at_once ? left : at_once, bytes(width), calls);
 }
 
-// All tokens with the panels of an area, in tiles of up to `Panels::most_tokens` by 32 rows. `unpacked` has a
+// All tokens with the panels of an area, in tiles of up to 12 by 32 rows. `unpacked` has a
 // product<T, P>(area, token, panel, sums, next) of T tokens with panels [panel, panel + P), which fetches some of what
 // comes next once for each `Panels::stretch` columns.
 template <class Panels>
 void multiply_in_registers(const Panels& unpacked, const Area& area) {
   const ProductPiece& piece = unpacked.piece;
-  constexpr int most = Panels::most_tokens;
-  const std::size_t tiles = (piece.input->tokens + most - 1) / most;
+  const std::size_t tiles = (piece.input->tokens + tile_tokens - 1) / tile_tokens;
   Fetch next = next_of(piece, area, Panels::chunk, (area.columns + Panels::stretch - 1) / Panels::stretch * tiles * 2);
-  for_tiles<most>(piece.input->tokens, [&]<int T>(std::size_t token) {
+  for_tiles(piece.input->tokens, [&]<int T>(std::size_t token) {
     const auto multiply = [&]<int P>(std::size_t panel) {
       __m512 sums[T][P];
       unpacked.template product<T, P>(area, token, panel, sums, next);
