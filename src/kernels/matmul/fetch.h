@@ -17,6 +17,13 @@ inline void fetch_ahead(const std::byte* at) {
   _mm_prefetch(reinterpret_cast<const char*>(at + fetch_near), _MM_HINT_T0);
 }
 
+// Rows of which several are read side by side: what follows all of them, into the second cache.
+template <int rows>
+inline void fetch_rows_after(const std::byte* at, std::size_t row_bytes) {
+  for (std::size_t i = rows; i < 2 * rows; ++i)
+    _mm_prefetch(reinterpret_cast<const char*>(at + i * row_bytes), _MM_HINT_T1);
+}
+
 // A few lines at each call of `some`.
 struct Fetch {
   const std::byte* row;

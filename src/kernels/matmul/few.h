@@ -50,49 +50,65 @@ void with_count(std::size_t tokens, Task task) {
 template <class I>
 constexpr std::size_t few_scratch_bytes = few_tokens* few_rows* I::lanes * sizeof(float);
 
-// Float weights, in float32 throughout.
-template <class I, class F, int T>
-void float_row(const std::byte* row, std::size_t columns, const float* x, std::size_t stride, float* sums,
-               std::size_t sums_stride) {
+// Float weights, in float32 throughout: R rows, `row_bytes` apart, with T tokens. The sum of row r and token t stays in
+// lanes at sums + (t * few_rows + r) * I::lanes.
+template <class I, class F, int R, int T>
+[[gnu::noinline]] void float_rows(const std::byte* row, std::size_t row_bytes, std::size_t columns, const float* x,
+                                  std::size_t stride, float* sums) {
   using Float = typename I::Float;
   constexpr int chains = T == 1 ? 4 : T == 2 ? 2 : 1;
-  Float total[chains][T];
+  constexpr std::size_t weight_bytes = sizeof(typename F::Block);
+  Float total[chains][R][T];
   for (auto& chain : total)
-    for (Float& each : chain) each = I::zero();
+    for (auto& of_row : chain)
+      for (Float& each : of_row) each = I::zero();
   std::size_t i = 0;
   for (; i + chains * I::lanes <= columns; i += chains * I::lanes)
     for (int c = 0; c < chains; ++c) {
       const std::size_t at = i + static_cast<std::size_t>(c) * I::lanes;
-      fetch_ahead(row + at * sizeof(typename F::Block));
-      const Float weights = F::load(row, at);
-      for (int t = 0; t < T; ++t)
-        total[c][t] = I::fma(weights, I::load(x + static_cast<std::size_t>(t) * stride + at), total[c][t]);
+      if constexpr (R == 1)
+        fetch_ahead(row + at * weight_bytes);
+      else
+        fetch_rows_after<R>(row + at * weight_bytes, row_bytes);
+      for (std::size_t r = 0; r < R; ++r) {
+        const Float weights = F::load(row + r * row_bytes, at);
+        for (std::size_t t = 0; t < T; ++t)
+          total[c][r][t] = I::fma(weights, I::load(x + t * stride + at), total[c][r][t]);
+      }
     }
   for (; i < columns; i += I::lanes) {
     const std::size_t count = columns - i < I::lanes ? columns - i : I::lanes;
-    const Float weights = F::load_part(row, i, count);
-    for (int t = 0; t < T; ++t)
-      total[0][t] = I::fma(weights, I::load_part(x + static_cast<std::size_t>(t) * stride + i, count), total[0][t]);
+    for (std::size_t r = 0; r < R; ++r) {
+      const Float weights = F::load_part(row + r * row_bytes, i, count);
+      for (std::size_t t = 0; t < T; ++t)
+        total[0][r][t] = I::fma(weights, I::load_part(x + t * stride + i, count), total[0][r][t]);
+    }
   }
-  for (int t = 0; t < T; ++t) {
-    for (int c = 1; c < chains; ++c) total[0][t] = I::add(total[0][t], total[c][t]);
-    I::store(sums + static_cast<std::size_t>(t) * sums_stride, total[0][t]);
-  }
+  for (std::size_t r = 0; r < R; ++r)
+    for (std::size_t t = 0; t < T; ++t) {
+      for (int c = 1; c < chains; ++c) total[0][r][t] = I::add(total[0][r][t], total[c][r][t]);
+      I::store(sums + (t * few_rows + r) * I::lanes, total[0][r][t]);
+    }
 }
 
 template <class I, class F>
 void few_float(const ProductPiece& piece) {
   const Activations& in = *piece.input;
   const Partial<I> partial{reinterpret_cast<float*>(piece.scratch)};
+  // Rows that share the reading of activations, with three tokens or more, where there are registers for so many sums.
+  constexpr int together = I::lanes == 16 ? 4 : 1;
   for (std::size_t row = piece.begin; row < piece.end; row += few_rows) {
     const std::size_t rows = piece.end - row < few_rows ? piece.end - row : few_rows;
-    for (std::size_t token = 0; token < in.tokens; token += few_tile)
-      for (std::size_t i = 0; i < rows; ++i) {
+    for (std::size_t i = 0; i < rows;) {
+      const bool many = in.tokens > 2 && i + together <= rows;
+      const std::byte* const from = piece.weights + (row + i) * piece.row_bytes;
+      for (std::size_t token = 0; token < in.tokens; token += few_tile)
         with_count(in.tokens - token, [&]<int T>() {
-          float_row<I, F, T>(piece.weights + (row + i) * piece.row_bytes, in.columns, in.x + token * in.stride,
-                             in.stride, partial.at(token, i), few_rows * I::lanes);
+          const auto multiply = many ? float_rows<I, F, together, T> : float_rows<I, F, 1, T>;
+          multiply(from, piece.row_bytes, in.columns, in.x + token * in.stride, in.stride, partial.at(token, i));
         });
-      }
+      i += many ? together : 1;
+    }
     write_partial<I>(piece, partial, row, rows);
   }
 }
