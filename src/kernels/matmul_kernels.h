@@ -42,7 +42,7 @@ constexpr bool is_measured(Care care) {
   return care >= Care::rough;
 }
 
-inline constexpr std::size_t few_tokens = 8;  // most that read rows as they stand
+inline constexpr std::size_t few_tokens = 8;  // most that give what each gives by itself
 constexpr bool has_floats(tensor::Type type) {
   return type == tensor::Type::f32 || type == tensor::Type::f16 || type == tensor::Type::bf16;
 }
@@ -68,13 +68,14 @@ struct ProductPiece {
 };
 
 struct MatmulKernels {
-  // Up to so many tokens a product reads the weights as they stand; with more it unpacks them first.
+  // Up to so many tokens a product gives what each gives by itself, but for float weights, whose sums go in fewer
+  // chains; each thread packs them all.
   std::size_t few_tokens;
   Form (*form)(tensor::Type type, std::size_t tokens, std::size_t columns, Care care);
   std::size_t (*packed_bytes)(Form form, std::size_t tokens, std::size_t columns);
   void (*pack)(Form form, const Activations& input, std::size_t begin, std::size_t end, std::byte* packed);
   std::size_t (*scratch_bytes)(tensor::Type type, std::size_t tokens, std::size_t columns);
-  // An element does not depend on how rows and tokens are cut into pieces, but for the choice that few_tokens makes.
+  // An element does not depend on how rows and tokens are cut into pieces, but for the form that their number chooses.
   void (*multiply)(const ProductPiece& piece);
 };
 

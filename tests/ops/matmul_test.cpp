@@ -192,25 +192,31 @@ TEST(Matmul, WeightsAreRoundedToNoSide) {
   });
 }
 
+// A row with a rest of 32 columns, and one of 64; or of two blocks.
+std::vector<std::size_t> columns_of(const tensor::TypeInfo& info) {
+  if (info.block_weights > 32) return {512};
+  return {288, 320};
+}
+
 // A token's NaN is seen in all its results, and in no other's, whichever form it goes in.
 TEST(Matmul, NotANumberStaysOne) {
   tests::on_every_level([] {
     ThreadPool pool(1);
     std::mt19937 random(11);
     for_each_format([&](const tensor::TypeInfo& info) {
-      const std::size_t columns = info.block_weights <= 32 ? 288 : 512;
-      for (const std::size_t tokens : {3, 12, 70})
-        for (const std::size_t column : {0, 100, 270})
-          for (const ops::Care care : {ops::Care::nobody, ops::Care::prompt}) {
-            const Weights weights(info.type, 19, columns, random);
-            std::vector<float> x = random_rows(tokens * columns, random), y(tokens * 19);
-            x[(tokens - 2) * columns + column] = std::numeric_limits<float>::quiet_NaN();
-            const ops::Product product{.weight = weights.matrix, .output = {y.data(), tokens, 19}};
-            ops::matmul(pool, {x.data(), tokens, columns}, {&product, 1}, care);
-            for (std::size_t i = 0; i < y.size(); ++i)
-              ASSERT_EQ(std::isnan(y[i]), i / 19 == tokens - 2)
-                  << fmt::format("{}: {} of {} tokens, care {}", info.name, i, tokens, int(care));
-          }
+      for (const std::size_t columns : columns_of(info))
+        for (const std::size_t tokens : {3, 6, 12, 70})
+          for (const std::size_t column : {0, 100, 270})
+            for (const ops::Care care : {ops::Care::nobody, ops::Care::prompt}) {
+              const Weights weights(info.type, 19, columns, random);
+              std::vector<float> x = random_rows(tokens * columns, random), y(tokens * 19);
+              x[(tokens - 2) * columns + column] = std::numeric_limits<float>::quiet_NaN();
+              const ops::Product product{.weight = weights.matrix, .output = {y.data(), tokens, 19}};
+              ops::matmul(pool, {x.data(), tokens, columns}, {&product, 1}, care);
+              for (std::size_t i = 0; i < y.size(); ++i)
+                ASSERT_EQ(std::isnan(y[i]), i / 19 == tokens - 2)
+                    << fmt::format("{}: {} of {} tokens, care {}", info.name, i, tokens, int(care));
+            }
     });
   });
 }
@@ -223,27 +229,28 @@ TEST(Matmul, ScalesThatAreNoNumbersAreSeen) {
     constexpr std::size_t rows = 19, row = 5;
     for_each_format([&](const tensor::TypeInfo& info) {
       if (info.block_weights == 1 || info.type == Type::mxfp4) return;
-      const std::size_t columns = info.block_weights <= 32 ? 288 : 512;
-      for (const std::uint16_t scale : {std::uint16_t{0xffff}, std::uint16_t{0x7c00}}) {
-        Weights weights(info.type, rows, columns, random);
-        tests::set_scale(tensor::Formats{}, info.type,
-                         weights.bytes.data() + row * weights.matrix.row_bytes() +
-                             weights.matrix.row_bytes() / 2 / info.block_bytes * info.block_bytes,
-                         scale);
-        for (const std::size_t tokens : {3, 12, 50, 70})
-          for (const ops::Care care :
-               {ops::Care::rough, ops::Care::everyone, ops::Care::outliers, ops::Care::prompt, ops::Care::nobody}) {
-            const std::vector<float> x = random_rows(tokens * columns, random);
-            std::vector<float> y(tokens * rows);
-            const ops::Product product{.weight = weights.matrix, .output = {y.data(), tokens, rows}};
-            ops::matmul(pool, {x.data(), tokens, columns}, {&product, 1}, care);
-            for (std::size_t i = 0; i < y.size(); ++i)
-              ASSERT_TRUE(i % rows != row   ? std::isfinite(y[i])
-                          : scale == 0x7c00 ? !std::isfinite(y[i])
-                                            : std::isnan(y[i]))
-                  << fmt::format("{} of scale {:x}: {} of {} tokens, care {}", info.name, scale, i, tokens, int(care));
-          }
-      }
+      for (const std::size_t columns : columns_of(info))
+        for (const std::uint16_t scale : {std::uint16_t{0xffff}, std::uint16_t{0x7c00}}) {
+          Weights weights(info.type, rows, columns, random);
+          tests::set_scale(tensor::Formats{}, info.type,
+                           weights.bytes.data() + row * weights.matrix.row_bytes() +
+                               weights.matrix.row_bytes() / 2 / info.block_bytes * info.block_bytes,
+                           scale);
+          for (const std::size_t tokens : {3, 6, 12, 50, 70})
+            for (const ops::Care care :
+                 {ops::Care::rough, ops::Care::everyone, ops::Care::outliers, ops::Care::prompt, ops::Care::nobody}) {
+              const std::vector<float> x = random_rows(tokens * columns, random);
+              std::vector<float> y(tokens * rows);
+              const ops::Product product{.weight = weights.matrix, .output = {y.data(), tokens, rows}};
+              ops::matmul(pool, {x.data(), tokens, columns}, {&product, 1}, care);
+              for (std::size_t i = 0; i < y.size(); ++i)
+                ASSERT_TRUE(i % rows != row   ? std::isfinite(y[i])
+                            : scale == 0x7c00 ? !std::isfinite(y[i])
+                                              : std::isnan(y[i]))
+                    << fmt::format("{} of scale {:x}: {} of {} tokens, care {}", info.name, scale, i, tokens,
+                                   int(care));
+            }
+        }
     });
   });
 }
@@ -372,9 +379,9 @@ TEST(Matmul, ThreadsDoNotChangeABit) {
     ThreadPool one(1), two(2), three(3);
     for_each_format([&](const tensor::TypeInfo& info) {
       SCOPED_TRACE(std::string(info.name));
-      const std::size_t columns = info.block_weights <= 32 ? 352 : 256;  // with a rest, where there may be one
+      const std::size_t columns = info.block_weights <= 32 ? 320 : 256;  // with a rest, where there may be one
       const Weights a(info.type, 200, columns, random), b(info.type, 75, columns, random);
-      for (const std::size_t tokens : {1, 4, 40, 64, 70}) {
+      for (const std::size_t tokens : {1, 4, 7, 40, 64, 70}) {
         const std::vector<float> x = random_rows(tokens * columns, random);
         for (const ops::Care care : {ops::Care::nobody, ops::Care::prompt}) {
           std::vector<std::vector<float>> results;
@@ -401,7 +408,7 @@ TEST(Matmul, TokensAfterDoNotChangeABit) {
     ThreadPool pool(2);
     for_each_format([&](const tensor::TypeInfo& info) {
       SCOPED_TRACE(std::string(info.name));
-      const std::size_t columns = info.block_weights <= 32 ? 1344 : 1280;  // with a rest, where there may be one
+      const std::size_t columns = info.block_weights <= 32 ? 2368 : 2304;  // a chunk, and a rest where there may be one
       const std::vector<float> x = random_rows(most * columns, random), before = random_rows(most * rows, random);
       const Weights weights(info.type, rows, columns, random);
       for (const bool accumulate : {false, true})

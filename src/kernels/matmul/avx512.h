@@ -15,8 +15,8 @@ struct Avx512Product : Avx512 {
   static void add_dot(__m512i& sums, __m512i codes, __m512i values) {
 #if defined(__AVX512VNNI__)
     __asm__("vpdpbusd %2, %1, %0" : "+v"(sums) : "v"(codes), "v"(values));
-#else
-    sums = _mm512_dpbusd_epi32(sums, codes, values);                                                   // emulated
+#else  // emulated
+    sums = _mm512_dpbusd_epi32(sums, codes, values);
 #endif
   }
   // The same four values for each lane.
@@ -24,8 +24,8 @@ struct Avx512Product : Avx512 {
     using Four = std::int32_t __attribute__((may_alias));
 #if defined(__AVX512VNNI__)
     __asm__("vpdpbusd %2%{1to16%}, %1, %0" : "+v"(sums) : "v"(codes), "m"(*reinterpret_cast<const Four*>(four)));
-#else
-    sums = _mm512_dpbusd_epi32(sums, codes, _mm512_set1_epi32(*reinterpret_cast<const Four*>(four)));  // emulated
+#else  // emulated
+    sums = _mm512_dpbusd_epi32(sums, codes, _mm512_set1_epi32(*reinterpret_cast<const Four*>(four)));
 #endif
   }
 };

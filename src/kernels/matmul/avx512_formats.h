@@ -88,8 +88,6 @@ template <class Use>
     use(high + i, low_nibbles(_mm512_srli_epi32(pieces[i], 4)));
   });
 }
-// Formats that are read so, sixteen rows side by side, have a `turn` that calls use(i, codes) for 64 columns, or the
-// last 32: lane r is row r's codes of columns 4 i to 4 i + 3.
 
 inline __m512 halves_to_floats(__m512i words) {
   return _mm512_cvtph_ps(_mm512_cvtepi32_epi16(words));
@@ -338,7 +336,8 @@ template <class F>
 constexpr bool has_table = requires {
   F::table;
 };
-// Whether it has its own way to read sixteen rows, side by side.
+// Whether it has its own way to read sixteen rows, side by side: a `turn` that calls use(i, codes) for 64 columns, or
+// the last 32. Lane r is row r's codes of columns 4 i to 4 i + 3.
 template <class F>
 constexpr bool turns = requires(const SixteenRows& rows, void (*use)(std::size_t, __m512i)) {
   F::turn(rows, std::size_t{}, true, use);

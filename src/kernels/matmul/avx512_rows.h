@@ -17,11 +17,12 @@ void turn_scales(const float (*from)[width], std::size_t groups, float (*to)[pan
   }
 }
 
-// Of a chunk's groups of columns; and, by rows, their own, and copies of rows where a panel has fewer.
+// Of a chunk's groups of columns.
 template <std::size_t groups>
 struct ScalesOfRows {
   alignas(64) float scales[groups][panel_rows], minimums[groups][panel_rows];
 };
+// The same by rows, before they are turned; and copies of rows, where a panel has fewer than sixteen.
 template <std::size_t columns>
 struct OwnRows {
   float scales[panel_rows][columns / 16 + 16], minimums[panel_rows][columns / 16 + 16];

@@ -1,4 +1,5 @@
-// Products with five to eight tokens, to the last bit those of avx2_few.h: 64 columns of sixteen rows' codes stay in
+// Products with five to eight tokens, to the last bit those of avx2_few.h, of formats in groups of 32 and whole pairs
+// of these: 64 columns of sixteen rows' codes stay in
 // registers while all tokens pass by. A lane is a row, and sums are kept apart as the lanes there are: each of eight
 // groups of 32 columns has its own.
 #pragma once
@@ -109,14 +110,14 @@ class Several {
       rows.template read_codes<true>(
           step, [&](std::size_t i, __m512i v) __attribute__((always_inline)) { codes[i] = v; });
       for (std::size_t t = 0; t < tokens_; t += together)
-        add_tokens(codes, *block, *starts, t, 2 * step, memory_.sums[t] + (whole ? step % 4 * 2 : 0));
+        add_tokens(codes, *block, *starts, t, 2 * step, memory_.sums + t, whole ? step % 4 * 2 : 0);
     }
   }
 
-  // 64 columns, from group `at` of the chunk, with some tokens, whose sums are eight apart.
+  // 64 columns, from group `at` of the chunk, with some tokens, whose sums are those of `lane` and the next.
   [[gnu::always_inline]] inline void add_tokens(const __m512i (&codes)[16], const SeveralBlock& block,
                                                 const Starts& starts, std::size_t token, std::size_t at,
-                                                __m512* sums) const {
+                                                __m512 (*sums)[8], std::size_t lane) const {
     __m512i dots[together][2];
     unroll<together>(HEARTH_UNROLL(t) {
       unroll<2>(HEARTH_UNROLL(g) {
@@ -133,7 +134,7 @@ class Several {
     });
     unroll<together>(HEARTH_UNROLL(t) {
       unroll<2>(HEARTH_UNROLL(g) {
-        __m512& sum = sums[t * 8 + g];
+        __m512& sum = sums[t][lane + g];
         const __m512 products =
             _mm512_mul_ps(_mm512_cvtepi32_ps(dots[t][g]), _mm512_set1_ps(block.scales[g][token + t]));
         sum = _mm512_fmadd_ps(products, _mm512_load_ps(memory_.of_rows.scales[at + g]), sum);

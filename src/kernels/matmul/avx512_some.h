@@ -86,6 +86,7 @@ class SomeTokens {
   };
   // Of 64 columns and sixteen tokens. What dot products start from, -offset * the sum of a token's codes; where weights
   // have minimums, what those are multiplied with: scale * that sum.
+  static_assert(F::offset == 0 || !F::minimum);
   union Constants {
     alignas(64) std::int32_t starts[groups][lanes];
     alignas(64) float products[groups][lanes];
@@ -187,7 +188,7 @@ class SomeTokens {
     __m512i dots[together][groups];
     unroll<together>(HEARTH_UNROLL(t) {
       unroll<groups>(HEARTH_UNROLL(g) {
-        dots[t][g] = F::minimum ? _mm512_setzero_si512() : _mm512_set1_epi32(constants.starts[g][token + t]);
+        dots[t][g] = F::offset == 0 ? _mm512_setzero_si512() : _mm512_set1_epi32(constants.starts[g][token + t]);
       });
     });
     const std::int8_t* const values = block.values[token];
