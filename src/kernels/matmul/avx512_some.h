@@ -8,14 +8,14 @@
 namespace hearth::kernels {
 namespace {
 
-// Activations, sixteen tokens side by side: value = scale * code, with a scale for each 64 columns, and outliers aside.
+// Activations, sixteen tokens side by side: value = scale * code, with a scale for each 32 columns, and outliers aside.
 // Past the last column codes are zero. fine_blocks: with more outliers.
 struct TokenBlocks {
   static constexpr std::size_t tokens = 16, columns = 64, chunk = 2048;  // columns that have a list
   struct Block {
     alignas(64) std::int8_t values[tokens][columns];
     alignas(64) std::int32_t counts[4][tokens];  // sums of 16 columns' codes
-    float scales[tokens];
+    float scales[2][tokens];                     // of 32 columns
   };
   using List = Outliers<chunk>;
   std::byte* base;
@@ -37,39 +37,42 @@ struct TokenBlocks {
   }
 };
 
-// Token `lane` of sixteen.
-inline void pack_lane(const Part& part, TokenBlocks::Block& to, std::size_t lane) {
+// 32 columns, the first or the second half of a block's, of token `lane`.
+inline void pack_lane(const Part& part, TokenBlocks::Block& to, std::size_t half, std::size_t lane) {
   const bool zero = part.most <= 1e-30f;
   const __m512 inverse = _mm512_set1_ps(zero ? 0 : 127 / part.most);
-  for (std::size_t i = 0; i < 4; ++i) {
+  for (std::size_t i = 0; i < 2; ++i) {
     const __m512i codes = _mm512_cvtps_epi32(_mm512_mul_ps(part.values[i], inverse));
-    _mm_storeu_si128(reinterpret_cast<__m128i*>(to.values[lane] + i * 16), _mm512_cvtsepi32_epi8(codes));
-    to.counts[i][lane] = _mm512_reduce_add_epi32(codes);
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(to.values[lane] + half * 32 + i * 16), _mm512_cvtsepi32_epi8(codes));
+    to.counts[2 * half + i][lane] = _mm512_reduce_add_epi32(codes);
   }
-  to.scales[lane] = zero ? 0 : part.most / 127;
+  to.scales[half][lane] = zero ? 0 : part.most / 127;
 }
 
 inline void pack_blocks(const Activations& input, const TokenBlocks& rows, std::size_t token) {
   const float* const x = input.x + token * input.stride;
   const std::size_t lane = token % TokenBlocks::tokens;
   const float limit = rows.limit * root_mean_square(x, input.columns);
-  for (std::size_t first = 0; first < input.columns; first += 64) {
+  for (std::size_t first = 0; first < round_up(input.columns, 64); first += 32) {
     TokenBlocks::Block& block = rows.of(token)[first / 64];
-    TokenBlocks::List& list = rows.list(token, first);
-    if (first % TokenBlocks::chunk == 0) list.count = 0;
-    const std::size_t count = input.columns - first < 64 ? 32 : 64;
-    Part part(x + first, count);
-    if (part.most > limit) {
-      alignas(64) float rest[64];
-      list.take(x + first, count, first % TokenBlocks::chunk, limit, rest);
-      part = Part(rest, count);
+    const std::size_t half = first % 64 / 32;
+    if (first < input.columns) {
+      TokenBlocks::List& list = rows.list(token, first);
+      if (first % TokenBlocks::chunk == 0) list.count = 0;
+      Part part(x + first, 32);
+      if (part.most > limit) {
+        alignas(64) float rest[32];
+        list.take(x + first, 32, first % TokenBlocks::chunk, limit, rest);
+        part = Part(rest, 32);
+      }
+      pack_lane(part, block, half, lane);
+    } else {
+      alignas(64) static constexpr float none[32] = {};
+      pack_lane(Part(none, 32), block, half, lane);
     }
-    pack_lane(part, block, lane);
     // Lanes that no token has are computed as well.
-    for (std::size_t none = lane + 1; token + 1 == input.tokens && none < TokenBlocks::tokens; ++none) {
-      for (auto& counts : block.counts) counts[none] = 0;
-      block.scales[none] = 0;
-    }
+    for (std::size_t none = lane + 1; token + 1 == input.tokens && none < TokenBlocks::tokens; ++none)
+      block.counts[2 * half][none] = block.counts[2 * half + 1][none] = 0, block.scales[half][none] = 0;
   }
 }
 
@@ -121,7 +124,8 @@ class SomeTokens {
           __m512i count = _mm512_load_si512(block.counts[g * 4 / groups]);
           if constexpr (groups == 2) count = _mm512_add_epi32(count, _mm512_load_si512(block.counts[2 * g + 1]));
           if constexpr (F::minimum)
-            _mm512_store_ps(to.products[g], _mm512_mul_ps(_mm512_cvtepi32_ps(count), _mm512_load_ps(block.scales)));
+            _mm512_store_ps(to.products[g],
+                            _mm512_mul_ps(_mm512_cvtepi32_ps(count), _mm512_load_ps(block.scales[g * 2 / groups])));
           else
             _mm512_store_si512(to.starts[g], _mm512_mullo_epi32(count, _mm512_set1_epi32(-F::offset)));
         }
@@ -201,12 +205,15 @@ class SomeTokens {
       });
     });
     unroll<together>(HEARTH_UNROLL(t) {
-      __m512 part = _mm512_setzero_ps();
-      unroll<groups>(HEARTH_UNROLL(g) {
-        const __m512 dot = _mm512_cvtepi32_ps(dots[t][g]), scale = _mm512_load_ps(memory_.of_rows.scales[at + g]);
-        part = g == 0 ? _mm512_mul_ps(dot, scale) : _mm512_fmadd_ps(dot, scale, part);
+      unroll<2>(HEARTH_UNROLL(half) {
+        constexpr std::size_t first = half * groups / 2;
+        __m512 part =
+            _mm512_mul_ps(_mm512_cvtepi32_ps(dots[t][first]), _mm512_load_ps(memory_.of_rows.scales[at + first]));
+        if constexpr (groups == 4)
+          part = _mm512_fmadd_ps(_mm512_cvtepi32_ps(dots[t][first + 1]),
+                                 _mm512_load_ps(memory_.of_rows.scales[at + first + 1]), part);
+        sums[t] = _mm512_fmadd_ps(part, _mm512_set1_ps(block.scales[half][token + t]), sums[t]);
       });
-      sums[t] = _mm512_fmadd_ps(part, _mm512_set1_ps(block.scales[token + t]), sums[t]);
       if constexpr (F::minimum)
         unroll<groups>(HEARTH_UNROLL(g) {
           sums[t] = _mm512_fmadd_ps(_mm512_load_ps(memory_.of_rows.minimums[at + g]),
