@@ -26,7 +26,7 @@ bool by_several(Type type, std::size_t tokens, std::size_t columns) {
     if constexpr (is_float<F>)
       return false;
     else
-      return F::group == 32 && columns % 64 == 0 && tokens >= several_from && tokens <= several_tokens;
+      return F::group == 32 && columns % block_columns == 0 && tokens >= several_from && tokens <= several_tokens;
   });
 }
 
@@ -41,7 +41,7 @@ Form form(Type type, std::size_t tokens, std::size_t columns, Care care) {
 std::size_t packed_bytes(Form form, std::size_t tokens, std::size_t columns) {
   if (form == Form::int8) return avx512_few_matmul.packed_bytes(form, tokens, columns);
   if (form == Form::f32) return 0;
-  if (form == Form::int8_several) return columns / 64 * sizeof(SeveralBlock);
+  if (form == Form::int8_several) return columns / block_columns * sizeof(SeveralBlock);
   if (form == Form::int8_tiles) return tokens * TileRows(nullptr, columns).record;
   return TokenBlocks::tiles(tokens) * TokenBlocks(nullptr, columns, form).record;
 }
@@ -96,7 +96,7 @@ void multiply(const ProductPiece& piece) {
     else if (how == Form::int8_several) {
       if constexpr (F::group == 32) several<F>(piece);
     } else if (how == Form::int8_blocks || how == Form::fine_blocks)
-      some<F>(piece, how);
+      some<F>(own, how);
     else
       many(own, Int8Panels(own), unpack_int8<F>);
   });

@@ -1,37 +1,22 @@
 // Products with five to eight tokens, to the last bit those of avx2_few.h, of formats in groups of 32 and whole pairs
-// of these: 64 columns of sixteen rows' codes stay in
-// registers while all tokens pass by. A lane is a row, and sums are kept apart as the lanes there are: each of eight
-// groups of 32 columns has its own.
+// of these. A lane is a row, and sums are kept apart as the lanes there are: each of eight groups has its own.
 #pragma once
 
-#include "kernels/matmul/avx2.h"
-#include "kernels/matmul/avx512_rows.h"
+#include "kernels/matmul/avx512_blocks.h"
 
 namespace hearth::kernels {
 namespace {
 
 constexpr std::size_t several_from = 5, several_tokens = few_tokens;
 
-// Activations of up to eight tokens, side by side; rounded as for few tokens, 64 columns to a block. A lane that no
-// token has is zero, but for its values.
-struct SeveralBlock {
-  alignas(64) std::int8_t values[several_tokens][64];
-  alignas(64) std::int32_t counts[2][several_tokens];  // sums of 32 columns' codes
-  float scales[2][several_tokens];
-  float products[2][several_tokens];  // scale * that
-};
+using SeveralBlock = TokenBlock<several_tokens>;
 
+// Columns are a multiple of 64.
 inline void pack_several(const Activations& input, std::size_t token, SeveralBlock* blocks) {
   const float* const x = input.x + token * input.stride;
   for (std::size_t i = 0; i < input.columns / 32; ++i) {
-    const RoundedGroup rounded(x + i * 32);
-    SeveralBlock& to = blocks[i / 2];
-    _mm256_storeu_si256(reinterpret_cast<__m256i*>(to.values[token] + i % 2 * 32), rounded.bytes);
-    to.counts[i % 2][token] = rounded.low + rounded.high;
-    to.scales[i % 2][token] = rounded.scale;
-    to.products[i % 2][token] = rounded.sum32();
-    for (std::size_t none = token + 1; token + 1 == input.tokens && none < several_tokens; ++none)
-      to.counts[i % 2][none] = 0, to.scales[i % 2][none] = 0, to.products[i % 2][none] = 0;
+    blocks[i / 2].put(token, i % 2, x + i * 32);
+    if (token + 1 == input.tokens) blocks[i / 2].clear_from(token + 1);
   }
 }
 
@@ -39,7 +24,7 @@ template <class F>
 class Several {
   static constexpr std::size_t chunk = 2048, together = 4;  // columns whose scales are read; tokens
   using Rows = CodeRows<F, chunk>;
-  using Starts = std::int32_t[2][several_tokens];  // of 64 columns: -offset * the sums of codes
+  using OfBlock = Constants<F, several_tokens>;
   struct Memory {
     alignas(64) __m512 sums[several_tokens][8];
     ScalesOfRows<chunk / 32> of_rows;
@@ -50,11 +35,11 @@ class Several {
   const SeveralBlock* const blocks_;
   const std::size_t columns_, tokens_, whole_;  // columns of whole groups of 256
   Memory& memory_;
-  Starts* const starts_;
+  OfBlock* const constants_;  // [columns / 64]
 
  public:
   static std::size_t scratch_bytes(std::size_t columns) {
-    return sizeof(Memory) + (F::offset != 0 ? columns / 64 * sizeof(Starts) : 0);
+    return sizeof(Memory) + columns / block_columns * sizeof(OfBlock);
   }
 
   explicit Several(const ProductPiece& piece)
@@ -65,10 +50,8 @@ class Several {
         tokens_(piece.input->tokens),
         whole_(columns_ / group_columns * group_columns),
         memory_(*reinterpret_cast<Memory*>(piece.scratch)),
-        starts_(reinterpret_cast<Starts*>(piece.scratch + sizeof(Memory))) {
-    for (std::size_t i = 0; F::offset != 0 && i < columns_ / 64; ++i)
-      _mm512_store_si512(starts_[i],
-                         _mm512_mullo_epi32(_mm512_load_si512(blocks_[i].counts), _mm512_set1_epi32(-F::offset)));
+        constants_(reinterpret_cast<OfBlock*>(piece.scratch + sizeof(Memory))) {
+    for (std::size_t i = 0; i < columns_ / block_columns; ++i) constants_[i].find(blocks_[i]);
   }
 
   // Up to sixteen rows.
@@ -102,36 +85,23 @@ class Several {
   [[gnu::noinline]] void add_columns(const Area& area, Fetch& next) const {
     const Rows rows(piece_, area, 0, memory_.own);
     rows.read_scales(memory_.of_rows);
-    const SeveralBlock* block = blocks_ + area.first / 64;
-    const Starts* starts = starts_ + area.first / 64;
-    for (std::size_t step = 0; step * 64 < area.columns; ++step, ++block, ++starts) {
+    const std::size_t steps = area.columns / block_columns, before = area.first / block_columns;
+    for (std::size_t step = 0; step < steps; ++step) {
       next.some();
       __m512i codes[16];
       rows.template read_codes<true>(
           step, [&](std::size_t i, __m512i v) __attribute__((always_inline)) { codes[i] = v; });
       for (std::size_t t = 0; t < tokens_; t += together)
-        add_tokens(codes, *block, *starts, t, 2 * step, memory_.sums + t, whole ? step % 4 * 2 : 0);
+        add_tokens(codes, before + step, t, 2 * step, memory_.sums + t, whole ? step % 4 * 2 : 0);
     }
   }
 
-  // 64 columns, from group `at` of the chunk, with some tokens, whose sums are those of `lane` and the next.
-  [[gnu::always_inline]] inline void add_tokens(const __m512i (&codes)[16], const SeveralBlock& block,
-                                                const Starts& starts, std::size_t token, std::size_t at,
-                                                __m512 (*sums)[8], std::size_t lane) const {
+  // A block with some tokens, from group `at` of the chunk; sums are those of `lane` and the next.
+  [[gnu::always_inline]] inline void add_tokens(const __m512i (&codes)[16], std::size_t i, std::size_t token,
+                                                std::size_t at, __m512 (*sums)[8], std::size_t lane) const {
+    const SeveralBlock& block = blocks_[i];
     __m512i dots[together][2];
-    unroll<together>(HEARTH_UNROLL(t) {
-      unroll<2>(HEARTH_UNROLL(g) {
-        dots[t][g] = F::offset == 0 ? _mm512_setzero_si512() : _mm512_set1_epi32(starts[g][token + t]);
-      });
-    });
-    const std::int8_t* const values = block.values[token];
-    unroll<8>(HEARTH_UNROLL(i) {
-      unroll<together>(HEARTH_UNROLL(t) {
-        unroll<2>(HEARTH_UNROLL(g) {
-          Avx512Product::add_dot_of(dots[t][g], codes[g * 8 + i], values + t * 64 + g * 32 + i * 4);
-        });
-      });
-    });
+    multiply_block<F>(codes, block, constants_[i], token, dots);
     unroll<together>(HEARTH_UNROLL(t) {
       unroll<2>(HEARTH_UNROLL(g) {
         __m512& sum = sums[t][lane + g];
@@ -140,7 +110,7 @@ class Several {
         sum = _mm512_fmadd_ps(products, _mm512_load_ps(memory_.of_rows.scales[at + g]), sum);
         if constexpr (F::minimum)
           sum = _mm512_fmadd_ps(_mm512_load_ps(memory_.of_rows.minimums[at + g]),
-                                _mm512_set1_ps(block.products[g][token + t]), sum);
+                                _mm512_set1_ps(constants_[i].products[g][token + t]), sum);
       });
     });
   }

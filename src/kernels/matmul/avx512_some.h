@@ -1,22 +1,17 @@
-// Products with some tokens: 64 columns of sixteen rows' codes, the format's own, stay in registers while up to sixteen
-// tokens pass by. For batches, short prompts, and what is measured: weights are what they are, outliers are added in
-// float32.
+// Products with some tokens, in tiles of up to sixteen. For batches, short prompts, and what is measured: weights are
+// what they are, outliers are added in float32.
 #pragma once
 
-#include "kernels/matmul/avx512_rows.h"
+#include "kernels/matmul/avx512_blocks.h"
 
 namespace hearth::kernels {
 namespace {
 
-// Activations, sixteen tokens side by side: value = scale * code, with a scale for each 32 columns, and outliers aside.
-// Past the last column codes are zero. fine_blocks: with more outliers.
+// Activations in tiles of sixteen tokens, outliers aside; past the last column codes are zero. fine_blocks: with more
+// outliers.
 struct TokenBlocks {
-  static constexpr std::size_t tokens = 16, columns = 64, chunk = 2048;  // columns that have a list
-  struct Block {
-    alignas(64) std::int8_t values[tokens][columns];
-    alignas(64) std::int32_t counts[4][tokens];  // sums of 16 columns' codes
-    float scales[2][tokens];                     // of 32 columns
-  };
+  static constexpr std::size_t tokens = 16, chunk = 2048;  // columns that have a list
+  using Block = TokenBlock<tokens>;
   using List = Outliers<chunk>;
   std::byte* base;
   float limit;                                  // so many times its root mean square is an outlier of a token
@@ -25,7 +20,7 @@ struct TokenBlocks {
   TokenBlocks(const std::byte* packed, std::size_t width, Form form)
       : base(const_cast<std::byte*>(packed)),
         limit(form == Form::fine_blocks ? far_for_measured : far_for_all),
-        blocks(round_up(width, columns) / columns),
+        blocks(round_up(width, block_columns) / block_columns),
         lists(round_up(width, chunk) / chunk),
         lists_at(blocks * sizeof(Block)),
         record(record_of(lists_at + tokens * lists * sizeof(List))) {}
@@ -37,49 +32,31 @@ struct TokenBlocks {
   }
 };
 
-// 32 columns, the first or the second half of a block's, of token `lane`.
-inline void pack_lane(const Part& part, TokenBlocks::Block& to, std::size_t half, std::size_t lane) {
-  const bool zero = part.most <= 1e-30f;
-  const __m512 inverse = _mm512_set1_ps(zero ? 0 : 127 / part.most);
-  for (std::size_t i = 0; i < 2; ++i) {
-    const __m512i codes = _mm512_cvtps_epi32(_mm512_mul_ps(part.values[i], inverse));
-    _mm_storeu_si128(reinterpret_cast<__m128i*>(to.values[lane] + half * 32 + i * 16), _mm512_cvtsepi32_epi8(codes));
-    to.counts[2 * half + i][lane] = _mm512_reduce_add_epi32(codes);
-  }
-  to.scales[half][lane] = zero ? 0 : part.most / 127;
-}
-
 inline void pack_blocks(const Activations& input, const TokenBlocks& rows, std::size_t token) {
+  alignas(32) static constexpr float nothing[32] = {};
   const float* const x = input.x + token * input.stride;
   const std::size_t lane = token % TokenBlocks::tokens;
   const float limit = rows.limit * root_mean_square(x, input.columns);
-  for (std::size_t first = 0; first < round_up(input.columns, 64); first += 32) {
-    TokenBlocks::Block& block = rows.of(token)[first / 64];
-    const std::size_t half = first % 64 / 32;
-    if (first < input.columns) {
-      TokenBlocks::List& list = rows.list(token, first);
-      if (first % TokenBlocks::chunk == 0) list.count = 0;
-      Part part(x + first, 32);
-      if (part.most > limit) {
-        alignas(64) float rest[32];
-        list.take(x + first, 32, first % TokenBlocks::chunk, limit, rest);
-        part = Part(rest, 32);
-      }
-      pack_lane(part, block, half, lane);
-    } else {
-      alignas(64) static constexpr float none[32] = {};
-      pack_lane(Part(none, 32), block, half, lane);
+  for (std::size_t first = 0; first < rows.blocks * block_columns; first += 32) {
+    TokenBlocks::Block& block = rows.of(token)[first / block_columns];
+    const float* from = first < input.columns ? x + first : nothing;
+    TokenBlocks::List& list = rows.list(token, first);
+    if (first % TokenBlocks::chunk == 0) list.count = 0;
+    alignas(32) float rest[32];
+    if (larger(from, limit) != 0) {
+      list.take(from, 32, first % TokenBlocks::chunk, limit, rest);
+      from = rest;
     }
-    // Lanes that no token has are computed as well.
-    for (std::size_t none = lane + 1; token + 1 == input.tokens && none < TokenBlocks::tokens; ++none)
-      block.counts[2 * half][none] = block.counts[2 * half + 1][none] = 0, block.scales[half][none] = 0;
+    block.put(lane, first / 32 % 2, from);
+    if (token + 1 == input.tokens) block.clear_from(lane + 1);
   }
 }
 
 // A piece's rows, sixteen at a time and a chunk of columns.
 template <class F>
 class SomeTokens {
-  static constexpr std::size_t lanes = TokenBlocks::tokens, chunk = TokenBlocks::chunk, groups = 64 / F::group;
+  static constexpr std::size_t lanes = TokenBlocks::tokens, chunk = TokenBlocks::chunk,
+                               groups = block_columns / F::group, of_chunk = chunk / block_columns;
   static constexpr int together = groups == 2 ? 4 : 2;  // tokens: eight sums of dot products
   using Rows = CodeRows<F, chunk>;
   struct Memory {
@@ -87,23 +64,17 @@ class SomeTokens {
     ScalesOfRows<chunk / F::group> of_rows;
     OwnRows<chunk> own;
   };
-  // Of 64 columns and sixteen tokens. What dot products start from, -offset * the sum of a token's codes; where weights
-  // have minimums, what those are multiplied with: scale * that sum.
-  static_assert(F::offset == 0 || !F::minimum);
-  union Constants {
-    alignas(64) std::int32_t starts[groups][lanes];
-    alignas(64) float products[groups][lanes];
-  };
+  using OfBlock = Constants<F, lanes>;
 
   const ProductPiece& piece_;
   const TokenBlocks in_;
   const std::size_t tiles_;
   Memory& memory_;
-  Constants* const constants_;  // [tiles][chunk / 64]
+  OfBlock* const constants_;  // [tiles][chunk / 64]
 
  public:
   static std::size_t scratch_bytes(std::size_t tokens) {
-    return sizeof(Memory) + TokenBlocks::tiles(tokens) * (chunk / 64) * sizeof(Constants);
+    return sizeof(Memory) + TokenBlocks::tiles(tokens) * of_chunk * sizeof(OfBlock);
   }
 
   SomeTokens(const ProductPiece& piece, Form form)
@@ -111,26 +82,14 @@ class SomeTokens {
         in_(piece.input->packed[static_cast<std::size_t>(form)], piece.input->columns, form),
         tiles_(TokenBlocks::tiles(piece.input->tokens)),
         memory_(*reinterpret_cast<Memory*>(piece.scratch)),
-        constants_(reinterpret_cast<Constants*>(piece.scratch + sizeof(Memory))) {}
+        constants_(reinterpret_cast<OfBlock*>(piece.scratch + sizeof(Memory))) {}
 
-  // Columns [first, first + chunk).
+  // Columns [first, first + chunk) come next.
   void find_constants(std::size_t first) const {
-    for (std::size_t tile = 0; tile < tiles_; ++tile) {
-      const TokenBlocks::Block* const blocks = in_.of(tile * lanes);
-      for (std::size_t i = 0; i < chunk / 64 && first / 64 + i < in_.blocks; ++i) {
-        const TokenBlocks::Block& block = blocks[first / 64 + i];
-        Constants& to = constants_[tile * (chunk / 64) + i];
-        for (std::size_t g = 0; g < groups; ++g) {
-          __m512i count = _mm512_load_si512(block.counts[g * 4 / groups]);
-          if constexpr (groups == 2) count = _mm512_add_epi32(count, _mm512_load_si512(block.counts[2 * g + 1]));
-          if constexpr (F::minimum)
-            _mm512_store_ps(to.products[g],
-                            _mm512_mul_ps(_mm512_cvtepi32_ps(count), _mm512_load_ps(block.scales[g * 2 / groups])));
-          else
-            _mm512_store_si512(to.starts[g], _mm512_mullo_epi32(count, _mm512_set1_epi32(-F::offset)));
-        }
-      }
-    }
+    const std::size_t before = first / block_columns;
+    for (std::size_t tile = 0; tile < tiles_; ++tile)
+      for (std::size_t i = 0; i < of_chunk && before + i < in_.blocks; ++i)
+        constants_[tile * of_chunk + i].find(in_.of(tile * lanes)[before + i]);
   }
 
   // Up to sixteen rows.
@@ -148,8 +107,8 @@ class SomeTokens {
   template <bool unpacks>
   [[gnu::noinline]] void multiply_tile(const Rows& rows, const Area& area, std::size_t tile, Fetch& next) const {
     const std::size_t first = tile * lanes, left = piece_.input->tokens - first, count = left < lanes ? left : lanes;
-    const TokenBlocks::Block* block = in_.of(first) + area.first / 64;
-    const Constants* constants = constants_ + tile * (chunk / 64);
+    const TokenBlocks::Block* block = in_.of(first) + area.first / block_columns;
+    const OfBlock* constants = constants_ + tile * of_chunk;
     fetch_output(piece_, first, count, area.row);
     alignas(64) __m512 sums[lanes];
     unroll<lanes>(HEARTH_UNROLL(t) { sums[t] = _mm512_setzero_ps(); });
@@ -181,29 +140,19 @@ class SomeTokens {
         add(codes);
       }
     }
-    for (std::size_t t = 0; t < count; ++t)
-      write<Avx512>(piece_, first + t, area.row, area.rows, add_far(in_.list(first + t, area.first), sums[t]));
+    for (std::size_t t = 0; t < count; ++t) {
+      __m512 sum[1] = {sums[t]};
+      add_far(in_.list(first + t, area.first), sum);
+      write<Avx512>(piece_, first + t, area.row, area.rows, sum[0]);
+    }
   }
 
   // 64 columns, from group `at` of the chunk, with a few tokens.
   [[gnu::always_inline]] inline void add_products(const __m512i (&codes)[16], const TokenBlocks::Block& block,
-                                                  const Constants& constants, std::size_t at, std::size_t token,
+                                                  const OfBlock& constants, std::size_t at, std::size_t token,
                                                   __m512* sums) const {
     __m512i dots[together][groups];
-    unroll<together>(HEARTH_UNROLL(t) {
-      unroll<groups>(HEARTH_UNROLL(g) {
-        dots[t][g] = F::offset == 0 ? _mm512_setzero_si512() : _mm512_set1_epi32(constants.starts[g][token + t]);
-      });
-    });
-    const std::int8_t* const values = block.values[token];
-    unroll<16 / groups>(HEARTH_UNROLL(i) {
-      unroll<together>(HEARTH_UNROLL(t) {
-        unroll<groups>(HEARTH_UNROLL(g) {
-          constexpr int four = g * 16 / static_cast<int>(groups) + i;
-          Avx512Product::add_dot_of(dots[t][g], codes[four], values + t * 64 + four * 4);
-        });
-      });
-    });
+    multiply_block<F>(codes, block, constants, token, dots);
     unroll<together>(HEARTH_UNROLL(t) {
       unroll<2>(HEARTH_UNROLL(half) {
         constexpr std::size_t first = half * groups / 2;
@@ -222,32 +171,24 @@ class SomeTokens {
     });
   }
 
-  [[gnu::always_inline]] inline __m512 add_far(const TokenBlocks::List& list, __m512 sum) const {
-    for (const auto* far = list.far; far != list.far + list.count; ++far) {
-      const std::size_t group = far->column / F::group;
-      const __m512 code = _mm512_cvtepi32_ps(codes_of(memory_.codes, far->column));
-      const __m512 scale = _mm512_load_ps(memory_.of_rows.scales[group]);
-      const __m512 least = F::minimum ? _mm512_load_ps(memory_.of_rows.minimums[group])
-                                      : _mm512_mul_ps(scale, _mm512_set1_ps(-F::offset));
-      sum = _mm512_fmadd_ps(_mm512_fmadd_ps(code, scale, least), _mm512_set1_ps(far->value), sum);
-    }
-    return sum;
+  [[gnu::always_inline]] inline void add_far(const TokenBlocks::List& list, __m512 (&sum)[1]) const {
+    add_outliers<1>(
+        list, sum, [&](int, std::size_t column) __attribute__((always_inline)) {
+          const std::size_t group = column / F::group;
+          const __m512 scale = _mm512_load_ps(memory_.of_rows.scales[group]);
+          const __m512 least = F::minimum ? _mm512_load_ps(memory_.of_rows.minimums[group])
+                                          : _mm512_mul_ps(scale, _mm512_set1_ps(-F::offset));
+          return _mm512_fmadd_ps(_mm512_cvtepi32_ps(codes_of(memory_.codes, column)), scale, least);
+        });
   }
 };
 
 template <class F>
-void some(const ProductPiece& all, Form form) {
-  ProductPiece piece = all;
+void some(ProductPiece& piece, Form form) {
   const SomeTokens<F> tokens(piece, form);
-  constexpr std::size_t chunk = TokenBlocks::chunk;
-  for (std::size_t first = 0; first < piece.input->columns; first += chunk) {
-    const std::size_t left = piece.input->columns - first, columns = left < chunk ? left : chunk;
-    tokens.find_constants(first);
-    for (std::size_t row = piece.begin; row < piece.end; row += panel_rows)
-      tokens.multiply({first, columns, row, piece.end - row < panel_rows ? piece.end - row : panel_rows});
-    piece.bias = nullptr;  // what follows is added to the first chunk
-    piece.accumulate = true;
-  }
+  for_areas<TokenBlocks::chunk, panel_rows>(
+      piece, [&](std::size_t first) { tokens.find_constants(first); },
+      [&](const Area& area) { tokens.multiply(area); });
 }
 
 }  // namespace

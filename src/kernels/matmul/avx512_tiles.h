@@ -110,23 +110,31 @@ void multiply_in_registers(const Panels& unpacked, const Area& area) {
   });
 }
 
+// Calls begin(first) for each `chunk` of a piece's columns, then each(area) for its rows, `at_once` of them. What
+// follows the first chunk is added to it.
+template <std::size_t chunk, std::size_t at_once, class Begin, class Each>
+void for_areas(ProductPiece& piece, Begin begin, Each each) {
+  for (std::size_t first = 0; first < piece.input->columns; first += chunk) {
+    const std::size_t left = piece.input->columns - first, columns = left < chunk ? left : chunk;
+    begin(first);
+    for (std::size_t row = piece.begin; row < piece.end; row += at_once)
+      each(Area{first, columns, row, piece.end - row < at_once ? piece.end - row : at_once});
+    piece.bias = nullptr;
+    piece.accumulate = true;
+  }
+}
+
 // `unpacked`, of `piece`, holds the unpacked weights, `chunk` columns of them.
 template <class Panels>
 void many(ProductPiece& piece, const Panels& unpacked,
           void (*unpack)(const Panels& to, const Area& area, std::size_t panel),
           void (*multiply)(const Panels& unpacked, const Area& area) = multiply_in_registers<Panels>) {
-  constexpr std::size_t at_once = panels * panel_rows;
-  for (std::size_t first = 0; first < piece.input->columns; first += Panels::chunk) {
-    const std::size_t left = piece.input->columns - first;
-    for (std::size_t row = piece.begin; row < piece.end; row += at_once) {
-      const Area area{first, left < Panels::chunk ? left : Panels::chunk, row,
-                      piece.end - row < at_once ? piece.end - row : at_once};
-      for (std::size_t panel = 0; panel * panel_rows < area.rows; ++panel) unpack(unpacked, area, panel);
-      multiply(unpacked, area);
-    }
-    piece.bias = nullptr;  // what follows is added to the first chunk
-    piece.accumulate = true;
-  }
+  for_areas<Panels::chunk, panels * panel_rows>(
+      piece, [](std::size_t) {},
+      [&](const Area& area) {
+        for (std::size_t panel = 0; panel * panel_rows < area.rows; ++panel) unpack(unpacked, area, panel);
+        multiply(unpacked, area);
+      });
 }
 
 }  // namespace
