@@ -5,6 +5,7 @@
 
 #include "kernels/matmul/amx_tiles.h"
 #include "kernels/matmul/avx512_bf16.h"
+#include "kernels/matmul/avx512_rows.h"
 
 namespace hearth::kernels {
 namespace {
@@ -101,36 +102,39 @@ struct SomeRows {
   using Tiles = std::byte[2][amx_tile_bytes];  // the even columns, then the odd ones
   // Scales and minimums; or what a code's number is multiplied with, and what is added.
   struct Memory {
-    float scales[panel_rows][groups + 16], minimums[panel_rows][groups + 16];
+    ScalesOfRows<groups> of_rows;
+    OwnRows<chunk> own;
+    alignas(64) float scales[panel_rows][groups + 16], minimums[panel_rows][groups + 16];
   };
 
-  const std::size_t columns;
+  const CodeRows<F, chunk> rows;
   Memory& memory;
-  const std::byte* weights[panel_rows];
 
-  // A missing row is like the piece's first.
-  SomeRows(const ProductPiece& piece, Memory& own, std::size_t row, std::size_t column)
-      : columns(piece.input->columns - column < chunk ? piece.input->columns - column : chunk), memory(own) {
-    const std::size_t count = columns / F::group;
-    for (std::size_t r = 0; r < panel_rows; ++r) {
-      float *const scales = memory.scales[r], *const minimums = memory.minimums[r];
-      weights[r] = piece.weights + (row + r < piece.end ? row + r : piece.begin) * piece.row_bytes +
-                   column / Block::weights * sizeof(Block);
-      F::expand(reinterpret_cast<const Block*>(weights[r]), columns / Block::weights, scales, minimums);
-      scales[count] = minimums[count] = 0;
-      if constexpr (!looks_up<F>)
-        for (std::size_t i = 0; i < count + 1; i += 16) {
-          const OfNumber<F> of(_mm512_loadu_ps(scales + i),
-                               F::minimum ? _mm512_loadu_ps(minimums + i) : _mm512_setzero_ps());
-          _mm512_storeu_ps(scales + i, of.factor);
-          _mm512_storeu_ps(minimums + i, of.addend);
+  SomeRows(const ProductPiece& piece, Memory& own, const Area& area) : rows(piece, area, 0, own.own), memory(own) {
+    rows.read_scales(memory.of_rows);
+    for (std::size_t first = 0; first < round_up(area.columns, 64) / F::group; first += 16) {
+      __m512 scales[16], minimums[16];
+      unroll<16>(HEARTH_UNROLL(i) {
+        scales[i] = _mm512_load_ps(memory.of_rows.scales[first + i]);
+        minimums[i] = F::minimum ? _mm512_load_ps(memory.of_rows.minimums[first + i]) : _mm512_setzero_ps();
+        if constexpr (!looks_up<F>) {
+          const OfNumber<F> of(scales[i], minimums[i]);
+          scales[i] = of.factor;
+          minimums[i] = of.addend;
         }
+      });
+      Avx512::transpose(scales);
+      Avx512::transpose(minimums);
+      unroll<16>(HEARTH_UNROLL(r) {
+        _mm512_store_ps(memory.scales[r] + first, scales[r]);
+        _mm512_store_ps(memory.minimums[r] + first, minimums[r]);
+      });
     }
   }
 
   // Columns [64 * step, 64 * step + 64) of the chunk.
   [[gnu::noinline]] void unpack(std::size_t step, Tiles& to, FetchPanel& next) const {
-    (step + 1) * 64 <= columns ? unpack_rows<true>(step, to, next) : unpack_rows<false>(step, to, next);
+    (step + 1) * 64 <= rows.columns ? unpack_rows<true>(step, to, next) : unpack_rows<false>(step, to, next);
   }
 
  private:
@@ -191,7 +195,7 @@ struct SomeRows {
       const __m512 value = _mm512_load_ps(constants.value + half * 16);
       return F::minimum ? _mm512_fmadd_ps(value, scale, minimum) : _mm512_mul_ps(value, scale);
     };
-    const __m512i codes = bare_codes_at<F>(weights[r], step, whole);
+    const __m512i codes = bare_codes_at<F>(rows.rows[r], step, whole);
     const __m512i place = _mm512_load_si512(constants.place);
     const __m512i evens = _mm512_ternarylogic_epi32(codes, _mm512_set1_epi16(0xff), place, 0xea);  // (a & b) | c
     const __m512i odds = _mm512_or_si512(_mm512_srli_epi16(codes, 8), place);
@@ -207,7 +211,7 @@ struct SomeRows {
   Columns compute(std::size_t r, std::size_t step) const {
     constexpr int lanes = F::group / 4;
     __m512 w[4];
-    to_weights<OfNumber<F>::eight_bits>(codes_at<F>(weights[r], step, whole),
+    to_weights<OfNumber<F>::eight_bits>(codes_at<F>(rows.rows[r], step, whole),
                                         spread<lanes>(memory.scales[r] + step * of_step),
                                         spread<lanes>(memory.minimums[r] + step * of_step), w);
     return {join_pairs(w[0], w[2]), join_pairs(w[1], w[3])};
@@ -215,7 +219,7 @@ struct SomeRows {
 };
 
 // As many as leave tiles for both factors beside those of sums.
-constexpr std::size_t some_tokens = 4 * amx_tokens, some_scratch_bytes = 32 * 1024;
+constexpr std::size_t some_tokens = 4 * amx_tokens, some_scratch_bytes = 80 * 1024;
 
 // Sixteen rows at a time by T times 16 tokens. More rows at once would load tokens less often, but tiles rest for
 // longer then, and their units take some thousand cycles to wake after a rest of two thousand.
@@ -249,8 +253,11 @@ struct SomeTiles {
       FetchPanel next(piece, row + panel_rows);
       unroll<T>(HEARTH_UNROLL(t) { tile_zero<t>(); });
       for (std::size_t first = 0; first < input.columns; first += Rows::chunk) {
-        const Rows rows(piece, memory.rows, row, first);
-        const std::size_t steps = round_up(rows.columns, 64) / 64;
+        const std::size_t columns = input.columns - first, rows_left = piece.end - row;
+        const Area area{first, columns < Rows::chunk ? columns : Rows::chunk, row,
+                        rows_left < panel_rows ? rows_left : panel_rows};
+        const Rows rows(piece, memory.rows, area);
+        const std::size_t steps = round_up(area.columns, 64) / 64;
         rows.unpack(0, memory.tiles[0], next);
         for (std::size_t step = 0; step < steps; ++step) {
           if (step + 1 < steps) rows.unpack(step + 1, memory.tiles[(step + 1) % 2], next);

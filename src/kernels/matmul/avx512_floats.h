@@ -1,7 +1,7 @@
 // Products in float32 throughout: float weights with many tokens, and those of any format that Care::everyone asks for.
 #pragma once
 
-#include "kernels/matmul/avx512_tiles.h"
+#include "kernels/matmul/avx512_rows.h"
 
 namespace hearth::kernels {
 namespace {
@@ -54,33 +54,27 @@ void unpack_floats(const FloatPanels& to, const Area& area, std::size_t panel) {
 // A format of codes, decoded by its definition.
 template <class F>
 void unpack_codes(const FloatPanels& to, const Area& area, std::size_t panel) {
-  using Block = typename F::Block;
-  const std::size_t left = area.rows - panel * panel_rows, rows = left < panel_rows ? left : panel_rows;
-  const std::size_t row_bytes = to.piece.row_bytes;
-  const std::byte* const weights =
-      to.piece.weights + (area.row + panel * panel_rows) * row_bytes + area.first / Block::weights * sizeof(Block);
-  float scales[panel_rows][FloatPanels::chunk / 16 + 16], minimums[panel_rows][FloatPanels::chunk / 16 + 16];
-  for (std::size_t row = 0; row < rows; ++row)
-    F::expand(reinterpret_cast<const Block*>(weights + row * row_bytes), area.columns / Block::weights, scales[row],
-              minimums[row]);
+  OwnRows<FloatPanels::chunk> own;
+  const CodeRows<F, FloatPanels::chunk> rows(to.piece, area, panel, own);
+  ScalesOfRows<FloatPanels::chunk / F::group> of_rows;
+  rows.read_scales(of_rows);
   alignas(64) std::uint8_t codes[panel_rows][64];
   for (std::size_t first = 0; first < area.columns; first += 64) {
     const bool whole = first + 64 <= area.columns;
-    for (std::size_t row = 0; row < rows; ++row) {
-      const std::byte* const from = weights + row * row_bytes;
-      _mm512_store_si512(codes[row], codes_at<F>(from, first / 64, whole));
-    }
+    for (std::size_t r = 0; r < panel_rows; ++r)
+      _mm512_store_si512(codes[r], codes_at<F>(rows.rows[r], first / 64, whole));
     for (std::size_t i = 0; i < 64 && first + i < area.columns; i += 16) {
       __m512 v[panel_rows];
-      for (std::size_t r = 0; r < panel_rows; ++r) {  // a missing row is like the first
-        const std::size_t row = r < rows ? r : 0, group = (first + i) / F::group;
-        const __m512i code =
-            _mm512_sub_epi32(_mm512_cvtepu8_epi32(load16(codes[row] + i)), _mm512_set1_epi32(F::offset));
-        v[r] = _mm512_mul_ps(_mm512_cvtepi32_ps(code), _mm512_set1_ps(scales[row][group]));
-        if constexpr (F::minimum) v[r] = _mm512_add_ps(v[r], _mm512_set1_ps(minimums[row][group]));
-      }
+      for (std::size_t r = 0; r < panel_rows; ++r)
+        v[r] = _mm512_cvtepi32_ps(
+            _mm512_sub_epi32(_mm512_cvtepu8_epi32(load16(codes[r] + i)), _mm512_set1_epi32(F::offset)));
       Avx512::transpose(v);
-      for (std::size_t k = 0; k < 16; ++k) _mm512_store_ps(to.at(panel) + (first + i + k) * panel_rows, v[k]);
+      const std::size_t group = (first + i) / F::group;
+      for (std::size_t k = 0; k < 16; ++k) {
+        v[k] = _mm512_mul_ps(v[k], _mm512_load_ps(of_rows.scales[group]));
+        if constexpr (F::minimum) v[k] = _mm512_add_ps(v[k], _mm512_load_ps(of_rows.minimums[group]));
+        _mm512_store_ps(to.at(panel) + (first + i + k) * panel_rows, v[k]);
+      }
     }
   }
 }

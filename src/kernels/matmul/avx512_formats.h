@@ -1,9 +1,8 @@
-// How AVX-512 reads each format: 64 codes at a time, in the order of the weights, as unsigned bytes; and the scales of
-// each group of 16 or 32, with the minimum where there is one. weight = scale * (code - offset) + minimum. Where a
-// `table` says what codes mean, `offset` and `most` are of the meaning.
+// How AVX-512 reads each format: 64 codes at a time, in the order of the weights, as unsigned bytes; and, of sixteen
+// rows side by side, the scales of each group of 16 or 32, with the minimum where there is one. weight = scale * (code
+// - offset) + minimum. Where a `table` says what codes mean, `offset` and `most` are of the meaning.
 #pragma once
 
-#include "kernels/matmul/block_scales.h"
 #include "kernels/matmul/unroll.h"
 #include "kernels/simd/avx512.h"
 #include "kernels/simd/loads.h"
@@ -78,7 +77,13 @@ struct SixteenRows {
   out[2] = _mm512_unpacklo_epi64(b, d);
   out[3] = _mm512_unpackhi_epi64(b, d);
 }
-// The same, for pieces whose low and high nibbles are codes, of columns that begin with these fours.
+// Of the 16 bytes before this place in each row, the last word.
+inline __m512i last_words(const SixteenRows& rows) {
+  __m512i pieces[4];
+  turn_pieces({rows.first - 16, rows.apart}, pieces);
+  return pieces[3];
+}
+// Pieces whose low and high nibbles are codes, of columns that begin with these fours.
 template <class Use>
 [[gnu::always_inline]] inline void turn_nibbles(const SixteenRows& rows, std::size_t low, std::size_t high, Use use) {
   __m512i pieces[4];
@@ -93,6 +98,40 @@ inline __m512 halves_to_floats(__m512i words) {
   return _mm512_cvtph_ps(_mm512_cvtepi32_epi16(words));
 }
 
+// Of sixteen rows, a group of columns after the other.
+using Scales16 = float (*)[16];
+
+// Whether the words that four blocks begin with lie in 64 bytes, at even distances, and four blocks have as many.
+template <class Block>
+constexpr bool heads_are_close = sizeof(Block) % 2 == 0 && 3 * sizeof(Block) + 4 <= 64 && 4 * sizeof(Block) >= 64;
+
+// The words that four blocks of each row begin with: lane r of out[i] is row r's, of block i.
+template <class Block>
+[[gnu::always_inline]] inline void turn_heads(const SixteenRows& rows, __m512i (&out)[4]) {
+  static_assert(heads_are_close<Block>);
+  // Of two rows, to the first half of a vector's quarters.
+  alignas(64) static constexpr auto places = [] {
+    struct {
+      std::uint16_t of[32];
+    } p{};
+    for (std::size_t i = 0; i < 32; ++i)
+      p.of[i] = static_cast<std::uint16_t>(i / 8 * sizeof(Block) / 2 + i % 2 + i % 4 / 2 * 32);
+    return p;
+  }();
+  const __m512i from = _mm512_load_si512(places.of);
+  const auto two = [&](std::size_t row) __attribute__((always_inline)) {
+    return _mm512_permutex2var_epi16(load64(rows[row]), from, load64(rows[row + 1]));
+  };
+  __m512i four[4];  // [blocks][rows 4 k to 4 k + 3]
+  unroll<4>(HEARTH_UNROLL(k) { four[k] = _mm512_unpacklo_epi64(two(4 * k), two(4 * k + 2)); });
+  const __m512i a = _mm512_shuffle_i32x4(four[0], four[1], 0x44), b = _mm512_shuffle_i32x4(four[0], four[1], 0xee);
+  const __m512i c = _mm512_shuffle_i32x4(four[2], four[3], 0x44), d = _mm512_shuffle_i32x4(four[2], four[3], 0xee);
+  out[0] = _mm512_shuffle_i32x4(a, c, 0x88);
+  out[1] = _mm512_shuffle_i32x4(a, c, 0xdd);
+  out[2] = _mm512_shuffle_i32x4(b, d, 0x88);
+  out[3] = _mm512_shuffle_i32x4(b, d, 0xdd);
+}
+
 // Blocks of 32 with a scale before the codes.
 template <class B, int Offset, int Most>
 struct Blocks32 {
@@ -102,9 +141,6 @@ struct Blocks32 {
   static constexpr bool minimum = requires(B b) { b.minimum; };
   static const Block* at(const std::byte* row, std::size_t index) {
     return reinterpret_cast<const Block*>(row) + index;
-  }
-  static void expand(const Block* blocks, std::size_t count, float* scales, float* minimums) {
-    read_scales(blocks, count, scales, minimums);
   }
   // Of sixteen rows, whose blocks begin with these words.
   static __m512 scales_of(__m512i words) { return halves_to_floats(words); }
@@ -186,10 +222,6 @@ struct Mxfp4 : Nibbles<tensor::Mxfp4, 12, 24> {
     const __m512i exponents = _mm512_sub_epi32(_mm512_and_si512(words, _mm512_set1_epi32(255)), _mm512_set1_epi32(128));
     return _mm512_scalef_ps(_mm512_set1_ps(1), _mm512_cvtepi32_ps(exponents));
   }
-  static void expand(const Block* blocks, std::size_t count, float* scales, float*) {
-    for (std::size_t i = 0; i < count; ++i)
-      scales[i] = _mm_cvtss_f32(_mm_scalef_ss(_mm_set_ss(1), _mm_set_ss(static_cast<float>(blocks[i].exponent - 128))));
-  }
 };
 
 // Blocks of 256: four steps each.
@@ -204,24 +236,33 @@ struct Blocks256 {
   }
 };
 
-// Eight scales and eight minimums, as bytes.
-inline __m128i unpack(const tensor::PackedScales& packed) {
-  const std::uint32_t a = load_word(packed.bytes), b = load_word(packed.bytes + 4), c = load_word(packed.bytes + 8);
-  constexpr std::uint32_t six = 0x3f3f3f3f, four = 0x0f0f0f0f, two = 0x30303030;
-  return _mm_setr_epi32(static_cast<int>(a & six), static_cast<int>((c & four) | (a >> 2 & two)),
-                        static_cast<int>(b & six), static_cast<int>((c >> 4 & four) | (b >> 2 & two)));
+// Byte i of each word, times a number of its lane's.
+template <int i>
+__m512 byte_times(__m512i words, __m512 by) {
+  const __m512i byte = _mm512_and_si512(_mm512_srli_epi32(words, 8 * i), _mm512_set1_epi32(255));
+  return _mm512_mul_ps(_mm512_cvtepi32_ps(byte), by);
+}
+inline __m512i six_bits(__m512i low, __m512i high) {  // of bytes: four, and two that stand above them
+  return _mm512_or_si512(low_nibbles(low), _mm512_and_si512(high, _mm512_set1_epi8(0x30)));
+}
+inline __m512 negative(__m512 v) {
+  return _mm512_xor_ps(v, _mm512_set1_ps(-0.0f));
 }
 
 template <class B, int Most>
 struct ScaledNibbles : Blocks256<B, 32, 0, Most, true> {
-  static void expand(const B* blocks, std::size_t count, float* scales, float* minimums) {
-    for (std::size_t i = 0; i < count; ++i) {
-      const __m512 both = _mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(unpack(blocks[i].scales)));
-      const __m256 scale = _mm256_set1_ps(Avx512::half_to_float(blocks[i].scale));
-      const __m256 minimum = _mm256_set1_ps(-Avx512::half_to_float(blocks[i].minimum));
-      _mm256_storeu_ps(scales + 8 * i, _mm256_mul_ps(_mm512_castps512_ps256(both), scale));
-      _mm256_storeu_ps(minimums + 8 * i, _mm256_mul_ps(_mm512_extractf32x8_ps(both, 1), minimum));
-    }
+  static void read_scales(const SixteenRows& block, Scales16 scales, Scales16 minimums) {
+    __m512i head[4];  // scale and minimum; tensor::PackedScales
+    turn_pieces(block, head);
+    const __m512 scale = halves_to_floats(head[0]), minimum = halves_to_floats(_mm512_srli_epi32(head[0], 16));
+    const __m512i low_six = _mm512_set1_epi8(0x3f);
+    const __m512i of_scales[2] = {_mm512_and_si512(head[1], low_six), six_bits(head[3], _mm512_srli_epi32(head[1], 2))};
+    const __m512i of_minimums[2] = {_mm512_and_si512(head[2], low_six),
+                                    six_bits(_mm512_srli_epi32(head[3], 4), _mm512_srli_epi32(head[2], 2))};
+    unroll<8>(HEARTH_UNROLL(i) {
+      _mm512_store_ps(scales[i], byte_times<i % 4>(of_scales[i / 4], scale));
+      _mm512_store_ps(minimums[i], byte_times<i % 4>(of_minimums[i / 4], negative(minimum)));
+    });
   }
 };
 
@@ -251,11 +292,14 @@ struct Q5_K : ScaledNibbles<tensor::Q5_K, 31> {
 };
 
 struct Q6_K : Blocks256<tensor::Q6_K, 16, 32, 63, false> {
-  static void expand(const Block* blocks, std::size_t count, float* scales, float*) {
-    for (std::size_t i = 0; i < count; ++i)
-      _mm512_storeu_ps(scales + 16 * i,
-                       _mm512_mul_ps(_mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(load16(blocks[i].scales))),
-                                     _mm512_set1_ps(Avx512::half_to_float(blocks[i].scale))));
+  static void read_scales(const SixteenRows& block, Scales16 scales, Scales16) {
+    __m512i bytes[4];
+    turn_pieces(block.from(offsetof(Block, scales)), bytes);
+    const __m512 scale = halves_to_floats(_mm512_srli_epi32(last_words(block.from(sizeof(Block))), 16));
+    unroll<16>(HEARTH_UNROLL(i) {
+      const __m512i number = _mm512_srai_epi32(_mm512_slli_epi32(bytes[i / 4], 24 - i % 4 * 8), 24);
+      _mm512_store_ps(scales[i], _mm512_mul_ps(_mm512_cvtepi32_ps(number), scale));
+    });
   }
   static __m512i codes(const std::byte* row, std::size_t step) {
     const Block* const block = at(row, step);
@@ -275,32 +319,39 @@ inline __m512i two_bits(const std::uint8_t* codes, std::size_t step) {
 }
 
 struct Q2_K : Blocks256<tensor::Q2_K, 16, 0, 3, true> {
-  static void expand(const Block* blocks, std::size_t count, float* scales, float* minimums) {
-    for (std::size_t i = 0; i < count; ++i) {
-      const __m128i both = load16(blocks[i].scales), four = _mm_set1_epi8(15);
-      const __m512i low = _mm512_cvtepu8_epi32(_mm_and_si128(both, four));
-      const __m512i high = _mm512_cvtepu8_epi32(_mm_and_si128(_mm_srli_epi16(both, 4), four));
-      const float scale = Avx512::half_to_float(blocks[i].scale), minimum = -Avx512::half_to_float(blocks[i].minimum);
-      _mm512_storeu_ps(scales + 16 * i, _mm512_mul_ps(_mm512_cvtepi32_ps(low), _mm512_set1_ps(scale)));
-      _mm512_storeu_ps(minimums + 16 * i, _mm512_mul_ps(_mm512_cvtepi32_ps(high), _mm512_set1_ps(minimum)));
-    }
+  static void read_scales(const SixteenRows& block, Scales16 scales, Scales16 minimums) {
+    __m512i both[4];
+    turn_pieces(block, both);
+    const __m512i halves = last_words(block.from(sizeof(Block)));
+    const __m512 scale = halves_to_floats(halves), minimum = halves_to_floats(_mm512_srli_epi32(halves, 16));
+    unroll<16>(HEARTH_UNROLL(i) {
+      const __m512i of_scale = low_nibbles(both[i / 4]), of_minimum = low_nibbles(_mm512_srli_epi32(both[i / 4], 4));
+      _mm512_store_ps(scales[i], byte_times<i % 4>(of_scale, scale));
+      _mm512_store_ps(minimums[i], byte_times<i % 4>(of_minimum, negative(minimum)));
+    });
   }
   static __m512i codes(const std::byte* row, std::size_t step) { return two_bits(at(row, step)->codes, step); }
 };
 
 struct Q3_K : Blocks256<tensor::Q3_K, 16, 4, 7, false> {
-  static void expand(const Block* blocks, std::size_t count, float* scales, float*) {
-    for (std::size_t i = 0; i < count; ++i) {
-      const std::uint8_t* const s = blocks[i].scales;
-      const std::uint32_t a = load_word(s), b = load_word(s + 4), high = load_word(s + 8);
-      constexpr std::uint32_t four = 0x0f0f0f0f, two = 0x30303030;
-      const __m128i six = _mm_setr_epi32(
-          static_cast<int>((a & four) | (high << 4 & two)), static_cast<int>((b & four) | (high << 2 & two)),
-          static_cast<int>((a >> 4 & four) | (high & two)), static_cast<int>((b >> 4 & four) | (high >> 2 & two)));
-      const __m512i values = _mm512_sub_epi32(_mm512_cvtepu8_epi32(six), _mm512_set1_epi32(32));
-      _mm512_storeu_ps(scales + 16 * i, _mm512_mul_ps(_mm512_cvtepi32_ps(values),
-                                                      _mm512_set1_ps(Avx512::half_to_float(blocks[i].scale))));
-    }
+  static void read_scales(const SixteenRows& block, Scales16 scales, Scales16) {
+    __m512i last[4];  // two bytes of codes, twelve of scales, their scale
+    turn_pieces(block.from(sizeof(Block) - 16), last);
+    const __m512 scale = halves_to_floats(_mm512_srli_epi32(last[3], 16));
+    __m512i bytes[3];
+    unroll<3>(HEARTH_UNROLL(i) {
+      bytes[i] = _mm512_or_si512(_mm512_srli_epi32(last[i], 16), _mm512_slli_epi32(last[i + 1], 16));
+    });
+    unroll<16>(HEARTH_UNROLL(i) {
+      constexpr int word = i / 4;
+      const __m512i low = word < 2 ? bytes[word] : _mm512_srli_epi32(bytes[word - 2], 4);
+      const __m512i high =
+          word < 2 ? _mm512_slli_epi32(bytes[2], 4 - 2 * word) : _mm512_srli_epi32(bytes[2], 2 * word - 4);
+      const __m512i byte =
+          _mm512_and_si512(_mm512_srli_epi32(six_bits(low, high), 8 * (i % 4)), _mm512_set1_epi32(255));
+      const __m512i number = _mm512_sub_epi32(byte, _mm512_set1_epi32(32));
+      _mm512_store_ps(scales[i], _mm512_mul_ps(_mm512_cvtepi32_ps(number), scale));
+    });
   }
   static __m512i codes(const std::byte* row, std::size_t step) {
     const Block* const block = at(row, step);
@@ -312,14 +363,17 @@ struct Q3_K : Blocks256<tensor::Q3_K, 16, 4, 7, false> {
 
 struct Iq4_xs : Blocks256<tensor::Iq4_xs, 32, 128, 255, false> {
   static constexpr Table16 table = Iq4_nl::table;
-  static void expand(const Block* blocks, std::size_t count, float* scales, float*) {
-    for (std::size_t i = 0; i < count; ++i) {
-      const std::uint64_t low = _pdep_u64(load_word(blocks[i].scales_low), 0x0f0f0f0f0f0f0f0f);
-      const std::uint64_t high = _pdep_u64(blocks[i].scales_high, 0x3030303030303030);
-      const __m256i six = _mm256_cvtepu8_epi32(_mm_cvtsi64_si128(static_cast<long long>(low | high)));
-      _mm256_storeu_ps(scales + 8 * i, _mm256_mul_ps(_mm256_cvtepi32_ps(_mm256_sub_epi32(six, _mm256_set1_epi32(32))),
-                                                     _mm256_set1_ps(Avx512::half_to_float(blocks[i].scale))));
-    }
+  static void read_scales(const SixteenRows& block, Scales16 scales, Scales16) {
+    __m512i head[4];  // the scale, and two bits of each group's; four bits of each
+    turn_pieces(block, head);
+    const __m512 scale = halves_to_floats(head[0]);
+    unroll<8>(HEARTH_UNROLL(i) {
+      const __m512i low = _mm512_and_si512(_mm512_srli_epi32(head[1], 4 * i), _mm512_set1_epi32(15));
+      const __m512i high = _mm512_and_si512(_mm512_srli_epi32(head[0], 16 + 2 * i), _mm512_set1_epi32(3));
+      const __m512i six = _mm512_or_si512(low, _mm512_slli_epi32(high, 4));
+      const __m512i number = _mm512_sub_epi32(six, _mm512_set1_epi32(32));
+      _mm512_store_ps(scales[i], _mm512_mul_ps(_mm512_cvtepi32_ps(number), scale));
+    });
   }
   static __m512i codes(const std::byte* row, std::size_t step) {
     const std::uint8_t* const codes = at(row, step)->codes + step % 4 * 32;

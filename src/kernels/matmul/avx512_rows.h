@@ -6,40 +6,26 @@
 namespace hearth::kernels {
 namespace {
 
-// [16 rows][groups] -> [groups][16 rows]
-template <std::size_t width>
-void turn_scales(const float (*from)[width], std::size_t groups, float (*to)[panel_rows]) {
-  for (std::size_t i = 0; i < groups; i += 16) {
-    __m512 v[panel_rows];
-    for (std::size_t r = 0; r < panel_rows; ++r) v[r] = _mm512_loadu_ps(from[r] + i);
-    Avx512::transpose(v);
-    for (std::size_t k = 0; k < 16 && i + k < groups; ++k) _mm512_store_ps(to[i + k], v[k]);
-  }
-}
-
 // Of a chunk's groups of columns.
 template <std::size_t groups>
 struct ScalesOfRows {
   alignas(64) float scales[groups][panel_rows], minimums[groups][panel_rows];
 };
-// The same by rows, before they are turned; and copies of rows, where a panel has fewer than sixteen.
+// Copies of rows, where a panel has fewer than sixteen.
 template <std::size_t columns>
 struct OwnRows {
-  float scales[panel_rows][columns / 16 + 16], minimums[panel_rows][columns / 16 + 16];
   std::byte copies[panel_rows][columns / 32 * sizeof(tensor::Q8_0)];  // the most of any format
 };
 
 template <class F, std::size_t chunk>
 struct CodeRows {
   using Block = typename F::Block;
-  OwnRows<chunk>& own;
   const std::size_t columns;
   SixteenRows rows;
 
   // Of an area's panel. A missing row is like the first.
-  CodeRows(const ProductPiece& piece, const Area& area, std::size_t panel, OwnRows<chunk>& memory)
-      : own(memory),
-        columns(area.columns),
+  CodeRows(const ProductPiece& piece, const Area& area, std::size_t panel, OwnRows<chunk>& own)
+      : columns(area.columns),
         rows{piece.weights + (area.row + panel * panel_rows) * piece.row_bytes +
                  area.first / Block::weights * sizeof(Block),
              piece.row_bytes} {
@@ -55,17 +41,26 @@ struct CodeRows {
   void read_scales(ScalesOfRows<groups>& to) const {
     const std::size_t count = columns / F::group, padded = round_up(columns, 64) / F::group;
     if constexpr (F::Block::weights == 32) {
-      for (std::size_t block = 0; block < count; ++block) {
+      std::size_t block = 0;
+      if constexpr (heads_are_close<Block>)
+        for (; block + 4 <= count; block += 4) {
+          __m512i heads[4];
+          turn_heads<Block>(rows.from(block * sizeof(Block)), heads);
+          unroll<4>(HEARTH_UNROLL(i) {
+            _mm512_store_ps(to.scales[block + i], F::scales_of(heads[i]));
+            if constexpr (F::minimum) _mm512_store_ps(to.minimums[block + i], F::minimums_of(heads[i]));
+          });
+        }
+      for (; block < count; ++block) {
         __m512i heads[4];
         turn_pieces(rows.from(block * sizeof(Block)), heads);
         _mm512_store_ps(to.scales[block], F::scales_of(heads[0]));
         if constexpr (F::minimum) _mm512_store_ps(to.minimums[block], F::minimums_of(heads[0]));
       }
     } else {
-      for (std::size_t r = 0; r < panel_rows; ++r)
-        F::expand(reinterpret_cast<const Block*>(rows[r]), columns / Block::weights, own.scales[r], own.minimums[r]);
-      turn_scales(own.scales, count, to.scales);
-      if constexpr (F::minimum) turn_scales(own.minimums, count, to.minimums);
+      constexpr std::size_t of_block = Block::weights / F::group;
+      for (std::size_t i = 0; i < columns / Block::weights; ++i)
+        F::read_scales(rows.from(i * sizeof(Block)), to.scales + i * of_block, to.minimums + i * of_block);
     }
     for (std::size_t group = count; group < padded; ++group) {
       _mm512_store_ps(to.scales[group], _mm512_setzero_ps());
