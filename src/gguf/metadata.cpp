@@ -45,6 +45,11 @@ bool each_number(const Value& value, Add&& add) {
       *array);
 }
 
+std::size_t count(const Value& value) {
+  const auto* array = std::get_if<Array>(&value.data);
+  return array ? std::visit([](const auto& items) { return items.size(); }, *array) : 1;
+}
+
 template <class To>
 std::optional<To> exact(auto from) {
   if (!std::in_range<To>(from)) return std::nullopt;
@@ -160,6 +165,7 @@ const std::vector<std::string>& Metadata::strings(std::string_view key) const {
 std::vector<double> Metadata::numbers(std::string_view key) const {
   std::vector<double> result;
   const Value* value = find(key);
+  if (value) result.reserve(count(*value));
   if (value && !each_number(*value, [&](auto x) { result.push_back(static_cast<double>(x)); }))
     mismatch(*this, key, *value, "a number or an array of numbers");
   return result;
@@ -169,6 +175,7 @@ std::vector<std::int64_t> Metadata::integers(std::string_view key) const {
   std::vector<std::int64_t> result;
   const Value* value = find(key);
   if (!value) return result;
+  result.reserve(count(*value));
   const bool fits = each_number(*value, [&](auto x) {
     if constexpr (std::is_same_v<decltype(x), bool>) {
       result.push_back(x ? 1 : 0);

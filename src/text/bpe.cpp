@@ -70,6 +70,7 @@ class MergeTable {
     while (slot->join.token != no_token && !(slot->left == left && slot->right == right)) slot = next(slot);
     if (slot->join.token == no_token) *slot = {left, right, join};
   }
+  void fetch(Token left, Token right) const noexcept { __builtin_prefetch(&slots_[position(left, right)]); }
   Join find(Token left, Token right) const noexcept {
     const Slot* slot = &slots_[position(left, right)];
     while (slot->join.token != no_token && !(slot->left == left && slot->right == right)) slot = next(slot);
@@ -132,22 +133,47 @@ class BytePairTokenizer final : public TokenizerBase {
   MergeTable read_merges(const gguf::Metadata& metadata) {
     const auto& merges = metadata.strings("tokenizer.ggml.merges");
     MergeTable table(merges.size());
+    const ByteAlphabet& alphabet = ByteAlphabet::get();
+    struct Pair {
+      std::string_view left, right;
+      std::uint64_t left_code, right_code;
+      Token tokens[3];  // of the two, and of what they make
+    } pairs[fetched_at_once];
+    Token next = 0;  // most tables make tokens in their order
     std::string whole;
-    for (std::size_t i = 0; i < merges.size(); ++i) {
-      const std::string_view merge = merges[i];
-      const std::size_t gap = merge.find(' ', 1);
-      const std::string_view left = merge.substr(0, gap);
-      const std::string_view right = gap == merge.npos ? std::string_view() : merge.substr(gap + 1);
-      whole.assign(left).append(right);
-      const Token tokens[] = {vocabulary().find(left), vocabulary().find(right), vocabulary().find(whole)};
-      if (std::find(std::begin(tokens), std::end(tokens), no_token) != std::end(tokens))
-        throw Error(Code::bad_input,
-                    fmt::format("tokenizer.ggml.merges[{}] is \"{}\", and not two tokens that make a third", i, merge),
-                    metadata.origin());
-      table.add(tokens[0], tokens[1], {static_cast<std::uint32_t>(i), tokens[2]});
-      const int last = ByteAlphabet::get().byte(last_character(left)),
-                first = ByteAlphabet::get().byte(character_at(right, 0).code);
-      if (last >= 0 && first >= 0) joined_[std::size_t(last)].set(std::size_t(first));
+    for (std::size_t first = 0; first < merges.size(); first += fetched_at_once) {
+      const std::size_t count = std::min(fetched_at_once, merges.size() - first);
+      for (std::size_t k = 0; k < count; ++k) {
+        const std::string_view merge = merges[first + k];
+        const std::size_t gap = merge.find(' ', 1);
+        Pair& pair = pairs[k];
+        pair.left = merge.substr(0, gap);
+        pair.right = gap == merge.npos ? std::string_view() : merge.substr(gap + 1);
+        vocabulary().fetch(pair.left_code = hash(pair.left));
+        vocabulary().fetch(pair.right_code = hash(pair.right));
+      }
+      for (std::size_t k = 0; k < count; ++k) {
+        Pair& pair = pairs[k];
+        whole.assign(pair.left).append(pair.right);
+        if (!vocabulary().contains(next) || vocabulary().text(next) != whole) next = vocabulary().find(whole);
+        const Token tokens[] = {vocabulary().find(pair.left, pair.left_code),
+                                vocabulary().find(pair.right, pair.right_code), next};
+        std::copy(std::begin(tokens), std::end(tokens), pair.tokens);
+        if (std::find(std::begin(tokens), std::end(tokens), no_token) != std::end(tokens))
+          throw Error(Code::bad_input,
+                      fmt::format("tokenizer.ggml.merges[{}] is \"{}\", and not two tokens that make a third",
+                                  first + k, merges[first + k]),
+                      metadata.origin());
+        ++next;
+        table.fetch(tokens[0], tokens[1]);
+      }
+      for (std::size_t k = 0; k < count; ++k) {
+        const Pair& pair = pairs[k];
+        table.add(pair.tokens[0], pair.tokens[1], {static_cast<std::uint32_t>(first + k), pair.tokens[2]});
+        const int left = alphabet.byte(last_character(pair.left)),
+                  right = alphabet.byte(character_at(pair.right, 0).code);
+        if (left >= 0 && right >= 0) joined_[std::size_t(left)].set(std::size_t(right));
+      }
     }
     return table;
   }

@@ -2,7 +2,7 @@
 // written byte by byte. [arXiv 1808.06226]
 #include <algorithm>
 #include <array>
-#include <bit>
+#include <bitset>
 #include <numeric>
 
 #include "text/merge_work.h"
@@ -24,14 +24,16 @@ class Neighbours {
       std::uint32_t left = 0;
       for (std::size_t at = 0; at < text.size();) {
         const Character right = character_at(text, at);
-        if (at > 0) add(pair(left, right.code));
+        if (at > 0) add(left, right.code);
         left = right.code;
         at += right.bytes;
       }
     }
   }
 
-  bool contains(std::uint32_t left, std::uint32_t right) const noexcept { return pairs_[slot(pair(left, right))] != 0; }
+  bool contains(std::uint32_t left, std::uint32_t right) const noexcept {
+    return (left | right) < 128 ? ascii_[left * 128 + right] : pairs_[slot(pair(left, right))] != 0;
+  }
 
  private:
   static std::uint64_t pair(std::uint32_t left, std::uint32_t right) noexcept {
@@ -42,7 +44,12 @@ class Neighbours {
     while (pairs_[at] != 0 && pairs_[at] != wanted) at = (at + 1) & (pairs_.size() - 1);
     return at;
   }
-  void add(std::uint64_t wanted) {
+  void add(std::uint32_t left, std::uint32_t right) {
+    if ((left | right) < 128) {
+      ascii_[left * 128 + right] = true;
+      return;
+    }
+    const std::uint64_t wanted = pair(left, right);
     const std::size_t at = slot(wanted);
     if (pairs_[at] != 0) return;
     pairs_[at] = wanted;
@@ -53,7 +60,8 @@ class Neighbours {
       if (one != 0) pairs_[slot(one)] = one;
   }
 
-  std::vector<std::uint64_t> pairs_;
+  std::bitset<128 * 128> ascii_;
+  std::vector<std::uint64_t> pairs_;  // all others
   std::size_t used_ = 0;
 };
 
@@ -66,6 +74,27 @@ constexpr SpecialTokens defaults() {
   return special;
 }
 
+// The best first. Vocabularies are stretches in that order already, which are merged.
+std::vector<Token> by_score(const Vocabulary& vocabulary) {
+  const auto better = [&](Token a, Token b) { return vocabulary.score(a) > vocabulary.score(b); };
+  std::vector<Token> order(vocabulary.size());
+  std::iota(order.begin(), order.end(), 0);
+  std::vector<std::ptrdiff_t> ends = {0};
+  for (auto at = order.begin(); at != order.end(); ends.push_back(at - order.begin()))
+    at = std::is_sorted_until(at, order.end(), better);
+  while (ends.size() > 2) {
+    std::vector<std::ptrdiff_t> fewer = {0};
+    for (std::size_t i = 2; i < ends.size(); i += 2) {
+      const auto begin = order.begin();
+      std::inplace_merge(begin + ends[i - 2], begin + ends[i - 1], begin + ends[i], better);
+      fewer.push_back(ends[i]);
+    }
+    if (fewer.back() != ends.back()) fewer.push_back(ends.back());
+    ends = std::move(fewer);
+  }
+  return order;
+}
+
 class SentencePieceTokenizer final : public TokenizerBase {
  public:
   explicit SentencePieceTokenizer(const gguf::Metadata& metadata)
@@ -74,10 +103,7 @@ class SentencePieceTokenizer final : public TokenizerBase {
         prefixes_once_(metadata.boolean(prefixes_once_key, false)),
         neighbours_(vocabulary()),
         ranks_(vocabulary().size()) {
-    std::vector<Token> order(vocabulary().size());
-    std::iota(order.begin(), order.end(), 0);
-    std::sort(order.begin(), order.end(),
-              [&](Token a, Token b) { return vocabulary().score(a) > vocabulary().score(b); });
+    const std::vector<Token> order = by_score(vocabulary());
     std::uint32_t rank = 0;
     for (std::size_t i = 0; i < order.size(); ++i) {
       if (i > 0 && vocabulary().score(order[i]) != vocabulary().score(order[i - 1])) ++rank;

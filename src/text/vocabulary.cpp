@@ -12,6 +12,23 @@
 
 namespace hearth::text {
 
+namespace {
+
+// One to seven bytes as a number, the first the least.
+std::uint64_t less_than_eight(std::string_view bytes) noexcept {
+  const std::size_t size = bytes.size();
+  if (size >= 4) {  // two words, which may share bytes
+    std::uint32_t low, high;
+    std::memcpy(&low, bytes.data(), 4);
+    std::memcpy(&high, bytes.data() + size - 4, 4);
+    return low | std::uint64_t(high) << 8 * (size - 4);
+  }
+  const auto byte = [&](std::size_t i) { return std::uint64_t(static_cast<unsigned char>(bytes[i])) << 8 * i; };
+  return byte(0) | byte(size / 2) | byte(size - 1);
+}
+
+}  // namespace
+
 std::uint64_t hash(std::string_view text) noexcept {
   constexpr std::uint64_t factor = 0x9e3779b97f4a7c15;
   std::uint64_t state = text.size() * factor;
@@ -25,12 +42,7 @@ std::uint64_t hash(std::string_view text) noexcept {
     std::memcpy(&word, text.data() + at, 8);
     mix(word);
   }
-  if (at < text.size()) {
-    std::uint64_t word = 0;
-    for (std::size_t i = 0; at + i < text.size(); ++i)
-      word |= std::uint64_t(static_cast<unsigned char>(text[at + i])) << 8 * i;
-    mix(word);
-  }
+  if (at < text.size()) mix(less_than_eight(text.substr(at)));
   return state * factor ^ state >> 32;
 }
 
@@ -42,6 +54,9 @@ Vocabulary::Vocabulary(const gguf::Metadata& metadata) {
   if (tokens.size() > std::size_t(std::numeric_limits<Token>::max()))
     throw Error(Code::bad_input, fmt::format("{} has too many entries", tokens_key), origin);
 
+  std::size_t bytes = 0;
+  for (const std::string& token : tokens) bytes += token.size();
+  texts_.reserve(bytes);
   ends_.reserve(tokens.size() + 1);
   ends_.push_back(0);
   for (std::size_t i = 0; i < tokens.size(); ++i) {
@@ -66,6 +81,7 @@ Vocabulary::Vocabulary(const gguf::Metadata& metadata) {
   const auto scores = metadata.numbers("tokenizer.ggml.scores");
   if (metadata.has("tokenizer.ggml.scores") && scores.size() < tokens.size())
     too_short("tokenizer.ggml.scores", scores.size());
+  scores_.reserve(scores.size());
   for (std::size_t i = 0; i < tokens.size() && !scores.empty(); ++i) {
     if (!std::isfinite(scores[i]))
       throw Error(Code::bad_input, fmt::format("tokenizer.ggml.scores[{}] is not a finite number", i), origin);
@@ -77,9 +93,15 @@ Vocabulary::Vocabulary(const gguf::Metadata& metadata) {
 void Vocabulary::index(const std::string& origin) {
   slots_.assign(std::bit_ceil(size() * 2), {0, no_token});
   const std::size_t mask = slots_.size() - 1;
+  std::uint64_t codes[fetched_at_once];
   for (std::size_t i = 0; i < size(); ++i) {
+    if (i % fetched_at_once == 0)
+      for (std::size_t k = 0; k < fetched_at_once && i + k < size(); ++k) {
+        codes[k] = hash(this->text(Token(i + k)));
+        fetch(codes[k]);
+      }
     const std::string_view text = this->text(Token(i));
-    const std::uint64_t code = hash(text);
+    const std::uint64_t code = codes[i % fetched_at_once];
     std::size_t at = code & mask;
     for (; slots_[at].token != no_token; at = (at + 1) & mask)
       if (slots_[at].tag == std::uint32_t(code >> 32) && this->text(slots_[at].token) == text)
@@ -91,8 +113,7 @@ void Vocabulary::index(const std::string& origin) {
   }
 }
 
-Token Vocabulary::find(std::string_view text) const noexcept {
-  const std::uint64_t code = hash(text);
+Token Vocabulary::find(std::string_view text, std::uint64_t code) const noexcept {
   const std::size_t mask = slots_.size() - 1;
   for (std::size_t at = code & mask; slots_[at].token != no_token; at = (at + 1) & mask)
     if (slots_[at].tag == std::uint32_t(code >> 32) && this->text(slots_[at].token) == text) return slots_[at].token;

@@ -16,6 +16,10 @@ namespace hearth::text {
 // Mixes the bytes of a short string.
 std::uint64_t hash(std::string_view text) noexcept;
 
+// Tables of a large vocabulary are larger than a cache: what does so many things at a time, first fetching all that
+// they will read, waits once.
+constexpr std::size_t fetched_at_once = 32;
+
 class Vocabulary {
  public:
   // Reads tokenizer.ggml.tokens, scores and token_type. Throws not_found, or bad_input naming file, key and entry:
@@ -34,7 +38,10 @@ class Vocabulary {
   bool has_scores() const noexcept { return !scores_.empty(); }
   std::size_t longest() const noexcept { return longest_; }  // bytes of the longest text
 
-  Token find(std::string_view text) const noexcept;
+  Token find(std::string_view text) const noexcept { return find(text, hash(text)); }
+  // The same in two steps, with the text's hash.
+  Token find(std::string_view text, std::uint64_t code) const noexcept;
+  void fetch(std::uint64_t code) const noexcept { __builtin_prefetch(&slots_[code & (slots_.size() - 1)]); }
   // The token that stands for one byte, "<0x0A>", whatever its kind; or no_token.
   Token find_byte(unsigned char byte) const noexcept;
 
