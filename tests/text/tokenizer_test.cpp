@@ -2,8 +2,10 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
+#include <numeric>
 #include <random>
 #include <thread>
 
@@ -30,6 +32,25 @@ Pieces pieces(const Tokenizer& tokenizer, std::string_view text, EncodeOptions o
   Pieces result;
   for (const Token token : tokenizer.encode(text, options)) result.push_back(tokenizer.piece(token, true));
   return result;
+}
+
+constexpr std::string_view tokens_key = "tokenizer.ggml.tokens";
+
+// Tokens [begin, end) in another order, with their scores and kinds.
+gguf::Metadata with_shuffled_tokens(gguf::Metadata metadata, std::size_t begin, std::size_t end, std::mt19937& random) {
+  std::vector<std::size_t> order(metadata.strings(tokens_key).size());
+  std::iota(order.begin(), order.end(), 0);
+  std::shuffle(order.begin() + std::ptrdiff_t(begin), order.begin() + std::ptrdiff_t(end), random);
+  const auto shuffle = [&]<class Item>(std::string_view key) {
+    const auto& items = std::get<std::vector<Item>>(std::get<gguf::Array>(metadata.find(key)->data));
+    std::vector<Item> shuffled;
+    for (const std::size_t i : order) shuffled.push_back(items[i]);
+    metadata.set(key, {gguf::Array(shuffled)});
+  };
+  shuffle.operator()<std::string>(tokens_key);
+  shuffle.operator()<float>("tokenizer.ggml.scores");
+  shuffle.operator()<std::int32_t>("tokenizer.ggml.token_type");
+  return metadata;
 }
 
 std::string fault(const gguf::Metadata& metadata) {
@@ -67,6 +88,17 @@ TEST(BytePair, LongWordsMergeAsShortOnesDo) {
     expected.insert(expected.end(), {"hello", "w", "or"});
   }
   EXPECT_EQ(pieces(*tokenizer, text), expected);
+}
+
+TEST(BytePair, MergesTheSameInWhateverOrderTokensStand) {
+  const auto metadata = small_bpe();
+  const auto tokenizer = Tokenizer::load(metadata);
+  std::mt19937 random(6);
+  for (int round = 0; round < 10; ++round) {
+    const auto shuffled = Tokenizer::load(with_shuffled_tokens(metadata, 256, 267, random));
+    for (const char* text : {"hello", " world", "hellowor", "     ", "aaaaaaa", " wheel"})
+      ASSERT_EQ(pieces(*shuffled, text), pieces(*tokenizer, text)) << text;
+  }
 }
 
 TEST(BytePair, TheCacheChangesNothing) {
@@ -148,6 +180,18 @@ TEST(SentencePiece, MergesByScore) {
   EXPECT_EQ(tokenizer->encode("").size(), 1u);
   // The reference merges "▁h" first, then "el", then both.
   EXPECT_EQ(pieces(*tokenizer, "hel"), Pieces{" hel"});
+}
+
+TEST(SentencePiece, MergesTheSameInWhateverOrderTokensStand) {
+  const auto metadata = small_sentencepiece();
+  const auto tokenizer = Tokenizer::load(metadata);
+  std::mt19937 random(5);
+  for (int round = 0; round < 20; ++round) {
+    const auto shuffled =
+        Tokenizer::load(with_shuffled_tokens(metadata, 3, metadata.strings(tokens_key).size(), random));
+    for (const char* text : {"hello", "hel", "hhello lohel", "olleh é <tool> el"})
+      ASSERT_EQ(pieces(*shuffled, text), pieces(*tokenizer, text)) << text;
+  }
 }
 
 TEST(SentencePiece, WritesWhatItLacksByteByByte) {
