@@ -39,6 +39,38 @@ inline Pair nibbles(const void* low, const void* high) {
   const __m256i v = both(low, high);
   return {low_nibbles(v), low_nibbles(shift_right(v, 4))};
 }
+
+// Eight rows of weights, or what is the same place in each.
+struct EightRows {
+  const std::byte* first;
+  std::size_t apart;
+
+  const std::byte* operator[](std::size_t row) const { return first + row * apart; }
+  EightRows from(std::size_t byte) const { return {first + byte, apart}; }
+};
+// 16 bytes of each row, turned: lane r of out[i] is row r's word i.
+[[gnu::always_inline]] inline void turn_pieces(const EightRows& rows, __m256i (&out)[4]) {
+  __m256i two[4];  // rows k and k + 4
+  const std::byte* at = rows.first;
+  for (int k = 0; k < 4; ++k, at += rows.apart) two[k] = both(at, at + 4 * rows.apart);
+  const __m256i a = _mm256_unpacklo_epi32(two[0], two[1]), b = _mm256_unpackhi_epi32(two[0], two[1]);
+  const __m256i c = _mm256_unpacklo_epi32(two[2], two[3]), d = _mm256_unpackhi_epi32(two[2], two[3]);
+  out[0] = _mm256_unpacklo_epi64(a, c);
+  out[1] = _mm256_unpackhi_epi64(a, c);
+  out[2] = _mm256_unpacklo_epi64(b, d);
+  out[3] = _mm256_unpackhi_epi64(b, d);
+}
+// Pieces whose low and high nibbles are codes: calls use(i, codes) for the steps of four columns that begin with these.
+template <class Use>
+[[gnu::always_inline]] inline void turn_nibbles(const EightRows& rows, int low, int high, Use use) {
+  __m256i pieces[4];
+  turn_pieces(rows, pieces);
+  for (int i = 0; i < 4; ++i) {
+    use(low + i, low_nibbles(pieces[i]));
+    use(high + i, low_nibbles(_mm256_srli_epi16(pieces[i], 4)));
+  }
+}
+
 // `value` in the bytes where `bits` has a bit of `mask`.
 inline __m256i where(__m256i bits, __m256i mask, int value) {
   return _mm256_and_si256(_mm256_cmpeq_epi8(_mm256_and_si256(bits, mask), mask),
@@ -108,6 +140,10 @@ struct Nibbles : Blocks32<B, Offset, 15> {
   using Blocks32<B, Offset, 15>::at;
   static __m256i codes(const std::byte* row, std::size_t step) { return nibbles(at(row, step)->codes); }
   static Pair pair(const B& a, const B& b) { return nibbles(a.codes, b.codes); }
+  template <class Use>
+  [[gnu::always_inline]] static void turn(const EightRows& rows, std::size_t step, Use use) {
+    turn_nibbles(rows.from(step * sizeof(B) + offsetof(B, codes)), 0, 4, use);
+  }
 };
 using Q4_0 = Nibbles<tensor::Q4_0, 8>;
 using Q4_1 = Nibbles<tensor::Q4_1, 0>;
@@ -151,6 +187,14 @@ struct UnsignedQ8_0 : Blocks32<tensor::Q8_0, 128, 255> {
     const Pair codes = Q8_0::pair(a, b);
     return {unsign(codes.first), unsign(codes.second)};
   }
+  template <class Use>
+  [[gnu::always_inline]] static void turn(const EightRows& rows, std::size_t step, Use use) {
+    for (int half = 0; half < 2; ++half) {
+      __m256i pieces[4];
+      turn_pieces(rows.from(step * sizeof(Block) + offsetof(Block, codes) + std::size_t(half) * 16), pieces);
+      for (int i = 0; i < 4; ++i) use(half * 4 + i, unsign(pieces[i]));
+    }
+  }
 };
 
 // Codes that a table gives meaning.
@@ -169,6 +213,7 @@ constexpr Table16 mxfp4_table{tensor::mxfp4_doubled, 12};
 
 struct Iq4_nl : Blocks32<tensor::Iq4_nl, 0, 127, true> {
   static __m256i indices(const std::byte* row, std::size_t step) { return nibbles(at(row, step)->codes); }
+  static std::size_t codes_at(std::size_t step) { return step * sizeof(Block) + offsetof(Block, codes); }
   static __m256i codes(const std::byte* row, std::size_t step) { return iq4_table.look_up(indices(row, step)); }
   static Pair pair(const Block& a, const Block& b) { return iq4_table.look_up(nibbles(a.codes, b.codes)); }
 };
@@ -194,6 +239,12 @@ struct Mxfp4 {
   }
   static __m256i codes(const std::byte* row, std::size_t step) {
     return mxfp4_table.look_up(nibbles((reinterpret_cast<const Block*>(row) + step)->codes));
+  }
+  template <class Use>
+  [[gnu::always_inline]] static void turn(const EightRows& rows, std::size_t step, Use use) {
+    turn_nibbles(
+        rows.from(step * sizeof(Block) + offsetof(Block, codes)), 0,
+        4, [&](int i, __m256i codes) __attribute__((always_inline)) { use(i, mxfp4_table.look_up(codes)); });
   }
   static Pair pair(const Block& a, const Block& b) { return mxfp4_table.look_up(nibbles(a.codes, b.codes)); }
 };
@@ -231,6 +282,31 @@ struct ScaledNibbles : Blocks256<B, 32, 0, Most, true> {
     return {{scaled(both, 0, Avx2::half_to_float(block->scale))},
             {scaled(_mm_srli_si128(both, 8), 0, -Avx2::half_to_float(block->minimum))}};
   }
+  // The same of eight rows, side by side.
+  static void read_scales(const EightRows& block, float (*scales)[8], float (*minimums)[8]) {
+    __m256i head[4];  // both halves, then the twelve bytes
+    turn_pieces(block, head);
+    const auto halves = [](__m256i words) {
+      const __m256i packed = _mm256_permute4x64_epi64(_mm256_packus_epi32(words, words), 0xd8);
+      return _mm256_cvtph_ps(_mm256_castsi256_si128(packed));
+    };
+    const __m256 scale = halves(_mm256_and_si256(head[0], _mm256_set1_epi32(0xffff)));
+    const __m256 minimum = _mm256_xor_ps(halves(_mm256_srli_epi32(head[0], 16)), _mm256_set1_ps(-0.0f));
+    const auto six_bits = [](__m256i four, __m256i two) {  // those stand two bits further up
+      return _mm256_or_si256(low_nibbles(four), _mm256_and_si256(shift_right(two, 2), _mm256_set1_epi8(0x30)));
+    };
+    const __m256i all_six = _mm256_set1_epi8(0x3f);
+    const __m256i of_scales[2] = {_mm256_and_si256(head[1], all_six), six_bits(head[3], head[1])};
+    const __m256i of_minimums[2] = {_mm256_and_si256(head[2], all_six), six_bits(shift_right(head[3], 4), head[2])};
+    for (int i = 0; i < 8; ++i) {
+      const auto times = [&](__m256i bytes, __m256 by) {
+        const __m256i byte = _mm256_and_si256(_mm256_srli_epi32(bytes, i % 4 * 8), _mm256_set1_epi32(255));
+        return _mm256_mul_ps(_mm256_cvtepi32_ps(byte), by);
+      };
+      _mm256_store_ps(scales[i], times(of_scales[i / 4], scale));
+      _mm256_store_ps(minimums[i], times(of_minimums[i / 4], minimum));
+    }
+  }
   static __m256i low(const B* block, std::size_t step) {
     return low_nibbles(shift_right(load32(block->codes + step % 8 / 2 * 32), step % 2 * 4));
   }
@@ -245,6 +321,12 @@ struct ScaledNibbles : Blocks256<B, 32, 0, Most, true> {
 struct Q4_K : ScaledNibbles<tensor::Q4_K, 15> {
   static __m256i codes(const std::byte* row, std::size_t step) { return low(at(row, step), step); }
   static Pair pair(const std::byte* row, std::size_t p) { return low_pair(at(row, 0), p); }
+  static constexpr std::size_t steps_at_once = 2;
+  template <class Use>
+  [[gnu::always_inline]] static void turn(const EightRows& rows, std::size_t step, Use use) {
+    const EightRows codes = rows.from(step / 8 * sizeof(Block) + offsetof(Block, codes) + step % 8 * 16);
+    for (int half = 0; half < 2; ++half) turn_nibbles(codes.from(std::size_t(half) * 16), half * 4, half * 4 + 8, use);
+  }
 };
 
 inline __m256i bit_mask(std::size_t step) {
@@ -391,6 +473,9 @@ struct Iq4_xs : Blocks256<tensor::Iq4_xs, 32, 0, 127, false, true> {
   static __m256i indices(const std::byte* row, std::size_t step) {
     return nibbles(at(row, step)->codes + step % 8 * 16);
   }
+  static std::size_t codes_at(std::size_t step) {
+    return step / 8 * sizeof(Block) + offsetof(Block, codes) + step % 8 * 16;
+  }
   static __m256i codes(const std::byte* row, std::size_t step) { return iq4_table.look_up(indices(row, step)); }
   static Pair pair(const std::byte* row, std::size_t p) {
     const std::uint8_t* const codes = at(row, 0)->codes + p * 16;
@@ -409,6 +494,26 @@ concept LooksUp = requires(const std::byte* row) {
 constexpr Table16 iq4_six_bits{{3, 9, 14, 18, 22, 26, 29, 32, 35, 38, 41, 44, 48, 52, 57, 63}, 0};
 constexpr float iq4_six_bits_step = 3.9872359f, iq4_six_bits_offset = 34.637483f;
 
+// Whether a format has its own way to read eight rows side by side: a `turn` that calls use(i, codes) for columns 4 i
+// to 4 i + 3, row r's in lane r. And how many steps of 32 columns it reads at once.
+template <class F>
+constexpr bool turns = requires(const EightRows& rows, void (*use)(int, __m256i)) {
+  F::turn(rows, std::size_t{}, use);
+};
+template <class F>
+constexpr std::size_t steps_at_once = 1;
+template <class F>
+requires requires {
+  F::steps_at_once;
+}
+constexpr std::size_t steps_at_once<F> = F::steps_at_once;
+
+// Likewise for scales.
+template <class F>
+constexpr bool reads_scales = requires(const EightRows& block, float (*out)[8]) {
+  F::read_scales(block, out, out);
+};
+
 // Signed bytes, rounded to six bits so that the largest, which a block's scale comes from, stay what they are.
 template <class F>
 struct SixBits {
@@ -421,6 +526,10 @@ struct SixBits {
   static constexpr bool minimum = false, is_signed = false;
   static float scale(const Block& block) { return step * F::scale(block); }
   static auto scales(const Block* blocks) { return times(F::scales(blocks), step); }
+  template <class Blocks>
+  static Scales<1> scales_of(const Blocks& block) {
+    return times(F::scales_of(block), step);
+  }
   static __m256i codes(const std::byte* row, std::size_t at) {
     if constexpr (LooksUp<F>) return iq4_six_bits.look_up(F::indices(row, at));
     const __m256i low = _mm256_set1_epi16(255), inverse = _mm256_set1_epi16(127);  // of `step`, in 1/512
@@ -429,6 +538,12 @@ struct SixBits {
     const __m256i even = _mm256_slli_epi16(_mm256_and_si256(above, low), 6);
     const __m256i odd = _mm256_slli_epi16(_mm256_srli_epi16(above, 8), 6);
     return _mm256_or_si256(_mm256_mulhrs_epi16(even, inverse), _mm256_slli_epi16(_mm256_mulhrs_epi16(odd, inverse), 8));
+  }
+  template <class Use>
+  [[gnu::always_inline]] static void turn(const EightRows& rows, std::size_t at, Use use) requires LooksUp<F> {
+    turn_nibbles(
+        rows.from(F::codes_at(at)), 0,
+        4, [&](int i, __m256i indices) __attribute__((always_inline)) { use(i, iq4_six_bits.look_up(indices)); });
   }
 };
 

@@ -138,8 +138,10 @@ struct BytePanels {
   };
   alignas(64) Step steps[chunk / 32];
   alignas(64) float units[panels][panel_rows];
-  alignas(64) float row_scales[panel_rows][chunk / group + 8], row_constants[panel_rows][chunk / group + 8];
-  alignas(64) float scales[chunk / group][panel_rows];  // of one panel, in columns
+  // Of the panel that is being unpacked: its rows, where there are fewer than eight; scales by rows, and turned.
+  std::byte copies[panel_rows][chunk / 32 * sizeof(tensor::Q8_0)];  // the most of any format
+  alignas(64) float row_scales[panel_rows][chunk / group + 8], row_minimums[panel_rows][chunk / group + 8];
+  alignas(64) float scales[chunk / group + 8][panel_rows], minimums[chunk / group + 8][panel_rows];
 
   // Each vpmaddwd adds two of its products with words, whatever those are.
   template <class F>
@@ -150,37 +152,71 @@ struct BytePanels {
     static_assert(F::group == group && !F::is_signed);
     const std::size_t count = from.columns / 32;
     for (std::size_t panel = 0; panel * panel_rows < from.rows; ++panel) {
-      for (std::size_t i = 0; i < panel_rows; ++i)
-        expand<F>(reinterpret_cast<const typename F::Block*>(from.at(panel * panel_rows + i)),
-                  from.columns / F::Block::weights, row_scales[i], row_constants[i]);
+      const EightRows rows = rows_of<F>(from, panel);
+      read_scales<F>(rows, from.columns);
       unpack_scales<F>(panel, count * parts);
-      for (std::size_t s = 0; s < count; ++s) {
-        __m256i v[panel_rows];
-        for (std::size_t i = 0; i < panel_rows; ++i) {
-          v[i] = F::codes(from.at(panel * panel_rows + i), s);
-          if constexpr (mixed) v[i] = mix_halves(v[i]);
+      if constexpr (turns<F>) {
+        for (std::size_t s = 0; s < count; s += steps_at_once<F>)
+          F::turn(
+              rows, s, [&](int i, __m256i codes) __attribute__((always_inline)) {
+                std::uint8_t* const to = steps[s + std::size_t(i) / 8].codes[i % 8][panel];
+                _mm256_store_si256(reinterpret_cast<__m256i*>(to), codes);
+              });
+      } else {
+        for (std::size_t s = 0; s < count; ++s) {
+          __m256i v[panel_rows];
+          for (std::size_t i = 0; i < panel_rows; ++i) {
+            v[i] = F::codes(rows[i], s);
+            if constexpr (mixed) v[i] = mix_halves(v[i]);
+          }
+          transpose(v, steps[s].codes[0][panel], sizeof steps[s].codes[0]);
         }
-        transpose(v, steps[s].codes[0][panel], sizeof steps[s].codes[0]);
       }
     }
   }
 
   template <class F>
-  void unpack_scales(std::size_t panel, std::size_t groups) {
-    // Calls use(group, values of eight rows).
-    const auto by_group = [&](const float(*rows)[chunk / group + 8], auto use) {
-      for (std::size_t g = 0; g < groups; g += 8) {
-        __m256 v[panel_rows];
-        for (std::size_t i = 0; i < panel_rows; ++i) v[i] = _mm256_loadu_ps(rows[i] + g);
-        Avx2::transpose(v);
-        for (std::size_t k = 0; k < 8 && g + k < groups; ++k) use(g + k, v[k]);
+  EightRows rows_of(const Source& from, std::size_t panel) {
+    const std::size_t first = panel * panel_rows;
+    if (first + panel_rows <= from.rows) return {from.at(first), from.row_bytes};
+    for (std::size_t i = 0; i < panel_rows; ++i)
+      __builtin_memcpy(copies[i], from.at(first + i), from.columns / F::Block::weights * sizeof(typename F::Block));
+    return {copies[0], sizeof copies[0]};
+  }
+
+  template <class F>
+  void read_scales(const EightRows& rows, std::size_t columns) {
+    using Block = typename F::Block;
+    const auto blocks = [&](std::size_t row) { return reinterpret_cast<const Block*>(rows[row]); };
+    if constexpr (reads_scales<F>) {
+      for (std::size_t g = 0; g < columns / group; g += Block::weights / group)
+        F::read_scales(rows.from(g * group / Block::weights * sizeof(Block)), scales + g, minimums + g);
+    } else if constexpr (Block::weights == 32) {
+      for (std::size_t g = 0; g < columns / 32; ++g) {
+        const auto found = F::scales_of([&](int row) -> const Block& { return blocks(std::size_t(row))[g]; });
+        _mm256_store_ps(scales[g], found.scale[0]);
+        if constexpr (F::minimum) _mm256_store_ps(minimums[g], found.minimum[0]);
       }
-    };
+    } else {
+      for (std::size_t i = 0; i < panel_rows; ++i)
+        expand<F>(blocks(i), columns / Block::weights, row_scales[i], row_minimums[i]);
+      const auto turn = [&](const float(*from)[chunk / group + 8], float(*to)[panel_rows]) {
+        for (std::size_t g = 0; g < columns / group; g += 8) {
+          __m256 v[panel_rows];
+          for (std::size_t i = 0; i < panel_rows; ++i) v[i] = _mm256_loadu_ps(from[i] + g);
+          Avx2::transpose(v);
+          for (std::size_t k = 0; k < 8; ++k) _mm256_store_ps(to[g + k], v[k]);
+        }
+      };
+      turn(row_scales, scales);
+      if constexpr (F::minimum) turn(row_minimums, minimums);
+    }
+  }
+
+  template <class F>
+  void unpack_scales(std::size_t panel, std::size_t groups) {
     __m256 largest = _mm256_setzero_ps();
-    by_group(row_scales, [&](std::size_t g, __m256 scale) {
-      _mm256_store_ps(scales[g], scale);
-      largest = larger_magnitude(largest, Avx2::abs(scale));
-    });
+    for (std::size_t g = 0; g < groups; ++g) largest = larger_magnitude(largest, Avx2::abs(_mm256_load_ps(scales[g])));
     // Rows without a scale may have constants still; NaN is one.
     const __m256 above = _mm256_cmp_ps(largest, _mm256_set1_ps(1e-30f), _CMP_NLE_UQ);
     const __m256 most = _mm256_set1_ps(float{most_factor<F>}), one = _mm256_set1_ps(1);
@@ -193,13 +229,10 @@ struct BytePanels {
       auto* const to = reinterpret_cast<__m256i*>(step.factors[mixed ? 0 : g % parts][panel]);
       const __m256i first = mixed && g % 2 == 1 ? _mm256_load_si256(to) : factor;
       _mm256_store_si256(to, _mm256_blend_epi16(first, _mm256_slli_epi32(factor, 16), 0xaa));
-      if constexpr (!F::minimum)
-        _mm256_store_ps(step.constants[g % parts][panel], _mm256_mul_ps(scale, _mm256_set1_ps(-F::offset)));
+      _mm256_store_ps(step.constants[g % parts][panel], F::minimum
+                                                            ? _mm256_mul_ps(_mm256_load_ps(minimums[g]), per_unit)
+                                                            : _mm256_mul_ps(scale, _mm256_set1_ps(-F::offset)));
     }
-    if constexpr (F::minimum)
-      by_group(row_constants, [&](std::size_t g, __m256 constant) {
-        _mm256_store_ps(steps[g / parts].constants[g % parts][panel], _mm256_mul_ps(constant, per_unit));
-      });
   }
 };
 
