@@ -6,6 +6,7 @@
 #include <array>
 #include <bit>
 #include <bitset>
+#include <span>
 
 #include "base/error.h"
 #include "text/merge_work.h"
@@ -139,8 +140,8 @@ class BytePairTokenizer final : public TokenizerBase {
       std::uint64_t left_code, right_code;
       Token tokens[3];  // of the two, and of what they make
     } pairs[fetched_at_once];
-    Token next = 0;  // most tables make tokens in their order
-    std::string whole;
+    Token whole = 0;  // most tables make tokens in their order, some by several merges
+    std::string text;
     for (std::size_t first = 0; first < merges.size(); first += fetched_at_once) {
       const std::size_t count = std::min(fetched_at_once, merges.size() - first);
       for (std::size_t k = 0; k < count; ++k) {
@@ -149,22 +150,28 @@ class BytePairTokenizer final : public TokenizerBase {
         Pair& pair = pairs[k];
         pair.left = merge.substr(0, gap);
         pair.right = gap == merge.npos ? std::string_view() : merge.substr(gap + 1);
-        vocabulary().fetch(pair.left_code = hash(pair.left));
-        vocabulary().fetch(pair.right_code = hash(pair.right));
+        pair.left_code = hash(pair.left);
+        pair.right_code = hash(pair.right);
       }
+      const auto for_codes = [&](auto use) {
+        for (const Pair& pair : std::span(pairs, count)) use(pair.left_code), use(pair.right_code);
+      };
+      for_codes([&](std::uint64_t code) { vocabulary().fetch_slot(code); });
+      for_codes([&](std::uint64_t code) { vocabulary().fetch_end(code); });
+      for_codes([&](std::uint64_t code) { vocabulary().fetch_text(code); });
       for (std::size_t k = 0; k < count; ++k) {
         Pair& pair = pairs[k];
-        whole.assign(pair.left).append(pair.right);
-        if (!vocabulary().contains(next) || vocabulary().text(next) != whole) next = vocabulary().find(whole);
+        text.assign(pair.left).append(pair.right);
+        const auto is = [&](Token token) { return vocabulary().contains(token) && vocabulary().text(token) == text; };
+        if (!is(whole)) whole = is(whole + 1) ? whole + 1 : vocabulary().find(text);
         const Token tokens[] = {vocabulary().find(pair.left, pair.left_code),
-                                vocabulary().find(pair.right, pair.right_code), next};
+                                vocabulary().find(pair.right, pair.right_code), whole};
         std::copy(std::begin(tokens), std::end(tokens), pair.tokens);
         if (std::find(std::begin(tokens), std::end(tokens), no_token) != std::end(tokens))
           throw Error(Code::bad_input,
                       fmt::format("tokenizer.ggml.merges[{}] is \"{}\", and not two tokens that make a third",
                                   first + k, merges[first + k]),
                       metadata.origin());
-        ++next;
         table.fetch(tokens[0], tokens[1]);
       }
       for (std::size_t k = 0; k < count; ++k) {

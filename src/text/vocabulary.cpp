@@ -98,7 +98,7 @@ void Vocabulary::index(const std::string& origin) {
     if (i % fetched_at_once == 0)
       for (std::size_t k = 0; k < fetched_at_once && i + k < size(); ++k) {
         codes[k] = hash(this->text(Token(i + k)));
-        fetch(codes[k]);
+        fetch_slot(codes[k]);
       }
     const std::string_view text = this->text(Token(i));
     const std::uint64_t code = codes[i % fetched_at_once];

@@ -41,7 +41,14 @@ class Vocabulary {
   Token find(std::string_view text) const noexcept { return find(text, hash(text)); }
   // The same in two steps, with the text's hash.
   Token find(std::string_view text, std::uint64_t code) const noexcept;
-  void fetch(std::uint64_t code) const noexcept { __builtin_prefetch(&slots_[code & (slots_.size() - 1)]); }
+  // Brings what that reads into the cache; best in this order for many texts, one step for all before the next.
+  void fetch_slot(std::uint64_t code) const noexcept { __builtin_prefetch(&first_slot(code)); }
+  void fetch_end(std::uint64_t code) const noexcept {
+    if (const Token token = first_slot(code).token; token != no_token) __builtin_prefetch(&ends_[std::size_t(token)]);
+  }
+  void fetch_text(std::uint64_t code) const noexcept {
+    if (const Token token = first_slot(code).token; token != no_token) __builtin_prefetch(text(token).data());
+  }
   // The token that stands for one byte, "<0x0A>", whatever its kind; or no_token.
   Token find_byte(unsigned char byte) const noexcept;
 
@@ -58,6 +65,8 @@ class Vocabulary {
     std::uint32_t tag;
     Token token;
   };
+  const Slot& first_slot(std::uint64_t code) const noexcept { return slots_[code & (slots_.size() - 1)]; }
+
   std::vector<Slot> slots_;  // open addressing, at most half full
 };
 
