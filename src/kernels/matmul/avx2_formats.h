@@ -5,6 +5,7 @@
 
 #include "kernels/matmul/avx2.h"
 #include "kernels/matmul/block_scales.h"
+#include "kernels/matmul/unroll.h"
 #include "tensor/formats/formats.h"
 
 namespace hearth::kernels {
@@ -48,6 +49,11 @@ struct EightRows {
   const std::byte* operator[](std::size_t row) const { return first + row * apart; }
   EightRows from(std::size_t byte) const { return {first + byte, apart}; }
 };
+// Words whose high half is zero.
+inline __m256 low_halves(__m256i words) {
+  const __m256i packed = _mm256_permute4x64_epi64(_mm256_packus_epi32(words, words), 0xd8);
+  return _mm256_cvtph_ps(_mm256_castsi256_si128(packed));
+}
 // 16 bytes of each row, turned: lane r of out[i] is row r's word i.
 [[gnu::always_inline]] inline void turn_pieces(const EightRows& rows, __m256i (&out)[4]) {
   __m256i two[4];  // rows k and k + 4
@@ -286,12 +292,8 @@ struct ScaledNibbles : Blocks256<B, 32, 0, Most, true> {
   static void read_scales(const EightRows& block, float (*scales)[8], float (*minimums)[8]) {
     __m256i head[4];  // both halves, then the twelve bytes
     turn_pieces(block, head);
-    const auto halves = [](__m256i words) {
-      const __m256i packed = _mm256_permute4x64_epi64(_mm256_packus_epi32(words, words), 0xd8);
-      return _mm256_cvtph_ps(_mm256_castsi256_si128(packed));
-    };
-    const __m256 scale = halves(_mm256_and_si256(head[0], _mm256_set1_epi32(0xffff)));
-    const __m256 minimum = _mm256_xor_ps(halves(_mm256_srli_epi32(head[0], 16)), _mm256_set1_ps(-0.0f));
+    const __m256 scale = low_halves(_mm256_and_si256(head[0], _mm256_set1_epi32(0xffff)));
+    const __m256 minimum = _mm256_xor_ps(low_halves(_mm256_srli_epi32(head[0], 16)), _mm256_set1_ps(-0.0f));
     const auto six_bits = [](__m256i four, __m256i two) {  // those stand two bits further up
       return _mm256_or_si256(low_nibbles(four), _mm256_and_si256(shift_right(two, 2), _mm256_set1_epi8(0x30)));
     };
@@ -348,6 +350,22 @@ struct Q5_K : ScaledNibbles<tensor::Q5_K, 31> {
     const Block* const block = at(row, 0);
     return with_bits(low_pair(block, p), block->high, p, 16);
   }
+  static constexpr std::size_t steps_at_once = 8;
+  template <class Use>
+  [[gnu::always_inline]] static void turn(const EightRows& rows, std::size_t step, Use use) {
+    const EightRows block = rows.from(step / 8 * sizeof(Block));
+    unroll<2>(HEARTH_UNROLL(half) {
+      __m256i high[4];
+      turn_pieces(block.from(offsetof(Block, high) + half * 16), high);
+      unroll<4>(HEARTH_UNROLL(two) {
+        turn_nibbles(
+            block.from(offsetof(Block, codes) + two * 32 + half * 16), two * 16 + half * 4,
+            two * 16 + 8 + half * 4, [&](int i, __m256i codes) __attribute__((always_inline)) {
+              use(i, _mm256_or_si256(codes, where(high[i % 4], bit_mask(std::size_t(i) / 8), 16)));
+            });
+      });
+    });
+  }
 };
 
 struct Q6_K : Blocks256<tensor::Q6_K, 16, 32, 63, false> {
@@ -374,6 +392,33 @@ struct Q6_K : Blocks256<tensor::Q6_K, 16, 32, 63, false> {
     const std::uint8_t *const low = block->low + p % 2 * 32, *const high = block->high;
     return {joined(both(low, low + 64), both(high, high + 32), p),
             joined(both(low + 16, low + 80), both(high + 16, high + 48), p)};
+  }
+  static void read_scales(const EightRows& block, float (*scales)[8], float (*)[8]) {
+    __m256i bytes[4], last[4];
+    turn_pieces(block.from(offsetof(Block, scales)), bytes);
+    turn_pieces(block.from(sizeof(Block) - 16), last);
+    const __m256 scale = low_halves(_mm256_srli_epi32(last[3], 16));
+    unroll<16>(HEARTH_UNROLL(i) {
+      const __m256i number = _mm256_srai_epi32(_mm256_slli_epi32(bytes[i / 4], 24 - i % 4 * 8), 24);
+      _mm256_store_ps(scales[i], _mm256_mul_ps(_mm256_cvtepi32_ps(number), scale));
+    });
+  }
+  static constexpr std::size_t steps_at_once = 4;
+  template <class Use>
+  [[gnu::always_inline]] static void turn(const EightRows& rows, std::size_t step, Use use) {
+    const std::size_t half = step % 8 / 4;
+    const EightRows block = rows.from(step / 8 * sizeof(Block)), low = block.from(half * 64);
+    unroll<2>(HEARTH_UNROLL(sixteen) {
+      __m256i nibbles[2][4], high[4];
+      turn_pieces(low.from(sixteen * 16), nibbles[0]);
+      turn_pieces(low.from(32 + sixteen * 16), nibbles[1]);
+      turn_pieces(block.from(offsetof(Block, high) + half * 32 + sixteen * 16), high);
+      unroll<4>(HEARTH_UNROLL(quarter) {
+        unroll<4>(HEARTH_UNROLL(i) {
+          use(quarter * 8 + sixteen * 4 + i, joined(nibbles[quarter % 2][i], high[i], quarter));
+        });
+      });
+    });
   }
 };
 

@@ -159,8 +159,18 @@ struct BytePanels {
         for (std::size_t s = 0; s < count; s += steps_at_once<F>)
           F::turn(
               rows, s, [&](int i, __m256i codes) __attribute__((always_inline)) {
-                std::uint8_t* const to = steps[s + std::size_t(i) / 8].codes[i % 8][panel];
-                _mm256_store_si256(reinterpret_cast<__m256i*>(to), codes);
+                const auto to = [&](int step) {
+                  return reinterpret_cast<__m256i*>(steps[s + std::size_t(i) / 8].codes[step][panel]);
+                };
+                if constexpr (!mixed) {
+                  _mm256_store_si256(to(i % 8), codes);
+                } else if (i % 8 < 4) {  // of the first 16 columns: to wait for the others
+                  _mm256_store_si256(to(i % 4 * 2), codes);
+                } else {
+                  const __m256i first = _mm256_load_si256(to(i % 4 * 2));
+                  _mm256_store_si256(to(i % 4 * 2), _mm256_blend_epi16(first, _mm256_slli_epi32(codes, 16), 0xaa));
+                  _mm256_store_si256(to(i % 4 * 2 + 1), _mm256_blend_epi16(_mm256_srli_epi32(first, 16), codes, 0xaa));
+                }
               });
       } else {
         for (std::size_t s = 0; s < count; ++s) {
