@@ -83,6 +83,8 @@ class Maker {
     for (const fs::path& profile : options_.profiles) others_.push_back(read_profile(profile));
     if (!options_.text.empty()) text_ = read_file(options_.text);
     const gguf::File file = gguf::File::open(options_.model);
+    if (model::Model::open(options_.model)->is_encoder())
+      throw Error(Code::unsupported, "an encoder generates nothing", options_.model.string());
     open_folder(methods);
 
     describe(file);

@@ -107,7 +107,8 @@ class Compress(Case):
         with tempfile.TemporaryDirectory() as folder:
             encoder = pathlib.Path(folder) / "encoder.gguf"
             self.works("import", SHARED / "conformance/huggingface/bert", encoder)
-            self.fails(1, "report", encoder, "--out", folder, "--methods", "q8_0", says=f"an encoder generates nothing, {encoder}")
+            self.fails(1, "report", encoder, "--out", f"{folder}/out", "--methods", "q8_0", says=f"error: an encoder generates nothing, {encoder}")
+            self.assertFalse((pathlib.Path(folder) / "out").exists())
         for place in (self.out, self.out / "below"):
             self.fails(1, "report", TINY, "--out", place, "--methods", "q8_0", says=str(place))
 
