@@ -1,6 +1,5 @@
 // hearth evaluate: the tasks that lm-evaluation-harness defines, over data in a folder.
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <filesystem>
@@ -10,6 +9,7 @@
 #include "base/whole_file.h"
 #include "cli/interrupt.h"
 #include "cli/options.h"
+#include "cli/progress.h"
 #include "evaluate/evaluation.h"
 #include "evaluate/journal.h"
 #include "gguf/writer.h"
@@ -62,13 +62,13 @@ struct Evaluate {
     if (!items.empty() || !out.empty()) options.journal = (items.empty() ? out : items) + ".part";
     const auto engine = model.open();
     const Interrupt interrupt;
-    const bool terminal = isatty(STDERR_FILENO);
+    Progress progress;
     const auto result =
         evaluate::evaluate(*engine, tasks, options, [&](const std::string& task, std::size_t done, std::size_t of) {
-          if (terminal) fmt::print(stderr, "\r\033[K{} {}/{}", task, done, of);
+          progress.show(fmt::format("{} {}/{}", task, done, of));
           return !interrupt.asked();
         });
-    if (terminal) fmt::print(stderr, "\r\033[K");
+    progress.clear();
 
     if (!items.empty()) {
       std::string lines;

@@ -1,12 +1,12 @@
 // hearth import: a Hugging Face checkpoint or PEFT adapter to GGUF.
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include <algorithm>
 
 #include "base/error.h"
 #include "cli/command.h"
 #include "cli/interrupt.h"
+#include "cli/progress.h"
 #include "convert/checkpoint.h"
 #include "tensor/encode.h"
 
@@ -34,18 +34,14 @@ struct Import {
         throw Error(Code::usage, "unknown type " + type, "--type", "known are " + known_types());
       options.type = info->type;
     }
-    const bool terminal = isatty(STDERR_FILENO) != 0;
-    int shown = -1;
+    Progress progress;
     const Interrupt interrupt;
     options.progress = [&](std::uint64_t done, std::uint64_t total) {
       if (interrupt.asked()) throw Error(Code::cancelled, "interrupted");
-      const int percent = static_cast<int>(done * 100 / std::max<std::uint64_t>(total, 1));
-      if (!terminal || percent == shown) return;
-      shown = percent;
-      fmt::print(stderr, "\r{}%{}", percent, done == total ? "\r    \r" : "");
-      std::fflush(stderr);
+      progress.show(fmt::format("{}%", done * 100 / std::max<std::uint64_t>(total, 1)));
     };
     const convert::ImportResult result = convert::import_folder(folder, out, options);
+    progress.clear();
     if (json)
       return print_json({{"file", out},
                          {"kind", result.kind},

@@ -2,11 +2,11 @@
 #include "compress/importance.h"
 
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include "base/error.h"
 #include "cli/command.h"
 #include "cli/interrupt.h"
+#include "cli/progress.h"
 #include "compress/calibration.h"
 #include "gguf/writer.h"
 #include "hub/store.h"
@@ -27,14 +27,14 @@ struct ImportanceCommand {
     const compress::Calibration calibration(path, file);
     ThreadPool pool(threads);
     const Interrupt interrupt;
-    const bool terminal = isatty(STDERR_FILENO);
+    Progress progress;
     const auto importance =
         compress::measure_importance(calibration.model(), pool, calibration.tokens(), calibration.bos(), options, file,
                                      [&](std::size_t done, std::size_t of) {
-                                       if (terminal) fmt::print(stderr, "\r{}/{} chunks ", done, of);
+                                       progress.show(fmt::format("{}/{} chunks", done, of));
                                        return !interrupt.asked();
                                      });
-    if (terminal) fmt::print(stderr, "\n");
+    progress.clear();
     importance.write(out);
     if (json)
       return print_json({{"out", out},

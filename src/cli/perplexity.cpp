@@ -1,10 +1,10 @@
 // hearth perplexity: how well a model predicts a text.
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include "base/error.h"
 #include "cli/interrupt.h"
 #include "cli/options.h"
+#include "cli/progress.h"
 #include "evaluate/perplexity.h"
 #include "hub/store.h"
 
@@ -26,15 +26,14 @@ struct PerplexityCommand {
         against.empty() ? nullptr : engine::Engine::open(hub::find_model(against), model.engine_options());
     const auto tokens = engine->tokenizer().encode(text);
     const Interrupt interrupt;
-    const bool terminal = isatty(STDERR_FILENO);
+    Progress progress;
     const auto result =
         evaluate::perplexity(*engine, tokens, options, reference.get(),
                              [&](std::size_t done, std::size_t of, const evaluate::Perplexity& so_far) {
-                               if (terminal)
-                                 fmt::print(stderr, "\r{}/{} chunks, perplexity {:.4f} ", done, of, so_far.value);
+                               progress.show(fmt::format("{}/{} chunks, perplexity {:.4f}", done, of, so_far.value));
                                return !interrupt.asked();
                              });
-    if (terminal) fmt::print(stderr, "\n");
+    progress.clear();
     if (json) {
       nlohmann::ordered_json document{{"perplexity", result.value},
                                       {"error", result.error},

@@ -3,11 +3,11 @@
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
-#include <unistd.h>
 
 #include "base/error.h"
 #include "cli/command.h"
 #include "cli/interrupt.h"
+#include "cli/progress.h"
 #include "hub/store.h"
 
 namespace hearth::cli {
@@ -22,13 +22,13 @@ struct PruneCommand {
   void operator()() {
     options.pruning = compress::find_pruning(method);
     const Interrupt interrupt;
-    const bool terminal = isatty(STDERR_FILENO);
+    Progress progress;
     const auto report = compress::prune(hub::find_model(in), out, options,
                                         [&](std::string_view what, std::size_t done, std::size_t of) {
-                                          if (terminal) fmt::print(stderr, "\r\033[K{}/{} {}", done, of, what);
+                                          progress.show(fmt::format("{}/{} {}", done, of, what));
                                           return !interrupt.asked();
                                         });
-    if (terminal) fmt::print(stderr, "\r\033[K");
+    progress.clear();
     if (json) {
       print_json({{"out", out},
                   {"method", method},

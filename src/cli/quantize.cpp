@@ -3,7 +3,6 @@
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
-#include <unistd.h>
 
 #include <cmath>
 #include <map>
@@ -11,6 +10,7 @@
 #include "base/error.h"
 #include "cli/command.h"
 #include "cli/interrupt.h"
+#include "cli/progress.h"
 #include "hub/store.h"
 
 namespace hearth::cli {
@@ -61,13 +61,13 @@ struct QuantizeCommand {
       options.overrides.push_back({one.substr(0, equals), find_type(one.substr(equals + 1))});
     }
     const Interrupt interrupt;
-    const bool terminal = isatty(STDERR_FILENO);
+    Progress progress;
     const auto report = compress::quantize(hub::find_model(in), out, options,
                                            [&](std::string_view what, std::size_t done, std::size_t of) {
-                                             if (terminal) fmt::print(stderr, "\r\033[K{}/{} {}", done, of, what);
+                                             progress.show(fmt::format("{}/{} {}", done, of, what));
                                              return !interrupt.asked();
                                            });
-    if (terminal) fmt::print(stderr, "\r\033[K");
+    progress.clear();
     if (json) {
       nlohmann::ordered_json tensors = nlohmann::ordered_json::array();
       for (const auto& tensor : report.tensors)

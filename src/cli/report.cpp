@@ -2,10 +2,10 @@
 #include "report/measure.h"
 
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include "cli/interrupt.h"
 #include "cli/options.h"
+#include "cli/progress.h"
 #include "hub/store.h"
 
 namespace hearth::cli {
@@ -28,12 +28,12 @@ struct ReportCommand {
     options.profiles.assign(profiles.begin(), profiles.end());
     options.program = std::filesystem::read_symlink("/proc/self/exe");
     const Interrupt interrupt;
-    const bool terminal = isatty(STDERR_FILENO);
+    Progress progress;
     const auto written = report::make_report(options, [&](const std::string& what) {
-      if (terminal) fmt::print(stderr, "\r\033[K{}", what);
+      progress.show(what);
       return !interrupt.asked();
     });
-    if (terminal) fmt::print(stderr, "\r\033[K");
+    progress.clear();
     if (!written.png) fmt::print(stderr, "hearth: no PNG pictures: rsvg-convert is not installed (librsvg2-bin)\n");
     if (json) return print_json(report::to_json(written.report));
     fmt::print("{}\n{}\n", report::recommendation(written.report), (options.out / "index.html").string());

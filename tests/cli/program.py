@@ -4,6 +4,7 @@ Each NAME_test.py beside this is called with the program as its first argument.
 """
 import os
 import pathlib
+import pty
 import resource
 import signal
 import struct
@@ -59,6 +60,25 @@ class Case(unittest.TestCase):
         out, err = child.communicate(timeout=300)
         self.assertEqual((child.returncode, err), (1, b"hearth: error: interrupted\n"))
         return out
+
+    def on_terminal(self, *arguments, until):
+        """(standard output, what a terminal showed of standard error); Ctrl-C comes when that shows `until`."""
+        terminal, its_side = pty.openpty()
+        child = subprocess.Popen([HEARTH, *map(str, arguments)], stdout=subprocess.PIPE, stderr=its_side)
+        os.close(its_side)
+        shown, sent = b"", False
+        while True:
+            try:
+                shown += os.read(terminal, 4096)
+            except OSError:  # the other side is closed
+                break
+            if until in shown and not sent:
+                child.send_signal(signal.SIGINT)
+                sent = True
+        os.close(terminal)
+        out, _ = child.communicate(timeout=300)
+        self.assertEqual(child.returncode, 1, shown)
+        return out, shown
 
     def fails(self, code, *arguments, says="", **options):
         status, out, err = hearth(*arguments, **options)
