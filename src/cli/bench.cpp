@@ -4,7 +4,10 @@
 #include <chrono>
 
 #include "base/cpu.h"
+#include "base/error.h"
+#include "cli/interrupt.h"
 #include "cli/options.h"
+#include "cli/progress.h"
 #include "evaluate/speed.h"
 #include "kernels/kernels.h"
 
@@ -28,16 +31,29 @@ struct Bench {
     const std::chrono::duration<double> load = std::chrono::steady_clock::now() - start;
     const evaluate::Machine machine = evaluate::measure_machine(*engine);
     evaluate::forget_peak_memory();  // what that took is not the model's
-    const auto results = evaluate::measure_speed(*engine, options, machine);
+    Progress progress;
+    const Interrupt interrupt;
+    const auto results =
+        evaluate::measure_speed(*engine, options, machine, [&](const std::string& test, std::size_t run) {
+          progress.show(fmt::format("{} {}/{}", test, run, options.repeat));
+          return !interrupt.asked();
+        });
+    progress.clear();
+    if (!results.empty()) print(*engine, load.count(), machine, results);
+    if (interrupt.asked()) throw Error(Code::cancelled, "interrupted");
+  }
+
+  void print(const engine::Engine& engine, double load_seconds, const evaluate::Machine& machine,
+             const std::vector<evaluate::Speed>& results) const {
     const std::string_view level = kernels::active().name;
     if (json) {
       nlohmann::ordered_json document{{"model", model.model},
                                       {"cpu", cpu_name()},
                                       {"kernels", level},
-                                      {"threads", engine->threads()},
-                                      {"load_seconds", load.count()},
+                                      {"threads", engine.threads()},
+                                      {"load_seconds", load_seconds},
                                       {"peak_memory_bytes", evaluate::peak_memory()},
-                                      {"model_bytes", engine->model().file().bytes()},
+                                      {"model_bytes", engine.model().file().bytes()},
                                       {"bandwidth_bytes_per_second", machine.bandwidth},
                                       {"float32_multiply_adds_per_second", machine.arithmetic}};
       if (machine.large_pages) document["large_page_share"] = *machine.large_pages;
@@ -50,8 +66,8 @@ struct Bench {
                                        {"arithmetic_share", result.arithmetic_share}});
       return print_json(document);
     }
-    fmt::print("{}, {} kernels, {} threads, loaded in {:.0f} ms\n", cpu_name(), level, engine->threads(),
-               1e3 * load.count());
+    fmt::print("{}, {} kernels, {} threads, loaded in {:.0f} ms\n", cpu_name(), level, engine.threads(),
+               1e3 * load_seconds);
     for (const auto& result : results) {
       fmt::print("{:<16} {:>9.1f} tokens/s  {:>4.0f}% of bandwidth  {:>4.0f}% of float32 arithmetic   (", result.test,
                  result.tokens_per_second, 100 * result.bandwidth_share, 100 * result.arithmetic_share);
@@ -60,7 +76,7 @@ struct Bench {
     }
     fmt::print("this machine now: reads {:.1f} GB/s, multiplies and adds {:.0f} G/s in float32\n",
                machine.bandwidth / 1e9, machine.arithmetic / 1e9);
-    if (const auto& model_file = engine->model().file(); in_small_pages(machine, model_file))
+    if (const auto& model_file = engine.model().file(); in_small_pages(machine, model_file))
       fmt::print(
           "{:.0f}% of the model lies in large pages. Read anew it may generate faster, after:\n"
           "  dd if='{}' iflag=nocache count=0\n",

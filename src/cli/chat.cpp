@@ -103,7 +103,7 @@ struct ChatCommand {
   void answer_lines(engine::Chat& chat) {
     for (std::string line; read_line(std::cin, line);) {
       if (line.find_first_not_of(" \t") == line.npos) continue;
-      answer(chat, line);
+      if (answer(chat, line) == engine::FinishReason::cancelled) throw Error(Code::cancelled, "interrupted");
     }
     if (std::ferror(stdin)) throw Error(Code::io, std::strerror(errno), "stdin");
   }
@@ -146,26 +146,24 @@ struct ChatCommand {
     return answer;
   }
 
-  void answer(engine::Chat& chat, const std::string& line) {
+  engine::FinishReason answer(engine::Chat& chat, const std::string& line) {
     if (!is_utf8(line)) throw Error(Code::bad_input, "the prompt is not valid UTF-8");
     const Interrupt interrupt;
     auto request = generation.request(chat.session().engine());
     request.cancel = interrupt.token();
     const auto result = say(chat, line, std::move(request), [&](const engine::Piece& piece) {
-      if (!json) {
-        std::fwrite(piece.text.data(), 1, piece.text.size(), stdout);
-        std::fflush(stdout);
-      }
+      if (!json) print_piece(piece.text);
       return !interrupt.asked();
     });
     if (json)
       print_json(to_json(result));
     else
       std::fputc('\n', stdout);
-    std::fflush(stdout);
+    flush_stdout();
     if (result.reason == engine::FinishReason::length)
       fmt::print(stderr, "(cut short: {} tokens)\n", result.usage.generated_tokens);
     if (speed) fmt::print(stderr, "({})\n", speed_line(result));
+    return result.reason;
   }
 
   // False where the conversation is to end.

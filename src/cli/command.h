@@ -42,6 +42,10 @@ bool read_line(std::istream& in, std::string& line);
 
 // JSON as text (indented where `indent` is not -1); what is no valid UTF-8 in it becomes U+FFFD.
 std::string to_text(const nlohmann::ordered_json& document, int indent = -1);
+// What was printed is out: throws io where stdout did not take all of it. To be asked after each part of a long result.
+void flush_stdout();
+// A piece of an answer, at once.
+void print_piece(std::string_view text);
 // One JSON document on stdout.
 void print_json(const nlohmann::ordered_json& document);
 

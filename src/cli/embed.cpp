@@ -1,10 +1,14 @@
 // hearth embed: texts to vectors, JSON lines.
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <sstream>
 
 #include "base/error.h"
 #include "base/utf8.h"
+#include "cli/interrupt.h"
 #include "cli/options.h"
+#include "cli/progress.h"
 #include "engine/embed.h"
 
 namespace hearth::cli {
@@ -14,7 +18,7 @@ namespace {
 struct Embed {
   ModelOptions model;
   engine::EmbedOptions options;
-  std::string text, file, long_text = "refuse";
+  std::string text, file = "-", long_text = "refuse";
   bool has_text = false;
 
   void operator()() {
@@ -22,7 +26,7 @@ struct Embed {
     if (has_text) {
       texts.push_back(text);
     } else {
-      std::istringstream lines(read_text(file.empty() ? "-" : file));
+      std::istringstream lines(read_text(file));
       for (std::string line; read_line(lines, line);) texts.push_back(line);
     }
     for (std::size_t i = 0; i < texts.size(); ++i)
@@ -31,12 +35,20 @@ struct Embed {
                         : long_text == "truncate" ? engine::LongText::truncate
                                                   : engine::LongText::refuse;
     engine::Embedder embedder(model.open());
+    Progress progress;
+    const Interrupt interrupt;
+    options.between = [&] {
+      if (interrupt.asked()) throw Error(Code::cancelled, "interrupted");
+    };
     constexpr std::size_t at_once = 256;
     for (std::size_t begin = 0; begin < texts.size(); begin += at_once) {
       const auto some = std::span(texts).subspan(begin, std::min(at_once, texts.size() - begin));
       options.first = begin;
+      progress.show(fmt::format("{}/{} texts", begin, texts.size()));
       const auto vectors = embedder.embed(some, options);
+      progress.clear();
       for (std::size_t i = 0; i < some.size(); ++i) print_json({{"index", begin + i}, {"embedding", vectors[i]}});
+      flush_stdout();
     }
   }
 };

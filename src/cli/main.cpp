@@ -3,10 +3,10 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstdlib>
-#include <cstring>
 #include <filesystem>
 #include <new>
 #include <string>
+#include <system_error>
 
 #include "base/error.h"
 #include "cli/command.h"
@@ -19,10 +19,13 @@ int fail(const char* line, int code) {
   return code;
 }
 
-// What is on stdout is the result: done is who could write all of it.
-int done() {
-  if (std::fflush(stdout) == 0 && !std::ferror(stdout)) return 0;
-  return fail(hearth::Error(hearth::Code::io, std::strerror(errno), "stdout", "the result is not whole").what(), 1);
+void parse(CLI::App& app, int argc, char** argv) {
+  try {
+    app.parse(argc, argv);  // and does what it says
+  } catch (const CLI::ParseError& error) {
+    if (error.get_exit_code() != 0) throw hearth::Error(hearth::Code::usage, error.what(), {}, "see hearth --help");
+    app.exit(error);  // --help, --version
+  }
 }
 
 // --threads is everywhere: scripts may give it without asking which commands have work for them.
@@ -83,15 +86,15 @@ int main(int argc, char** argv) {
     if (argc > 1 && argv[1][0] != '-' &&
         std::none_of(commands.begin(), commands.end(), [&](const CLI::App* one) { return one->get_name() == argv[1]; }))
       throw hearth::Error(hearth::Code::usage, std::string("no command '") + argv[1] + "'", {}, "see hearth --help");
-    app.parse(argc, argv);
-    return done();
-  } catch (const CLI::ParseError& error) {
-    if (error.get_exit_code() == 0) return app.exit(error), done();  // --help, --version
-    return fail(hearth::Error(hearth::Code::usage, error.what(), {}, "see hearth --help").what(), 2);
+    parse(app, argc, argv);
+    hearth::cli::flush_stdout();
+    return 0;
   } catch (const hearth::Error& error) {
     return fail(error.what(), error.code() == hearth::Code::usage ? 2 : 1);
   } catch (const std::filesystem::filesystem_error& error) {
     return fail(hearth::Error(hearth::Code::io, error.code().message(), error.path1().string()).what(), 1);
+  } catch (const std::system_error& error) {  // of fmt::print, which does not say where
+    return fail(hearth::Error(hearth::Code::io, error.code().message(), std::ferror(stdout) ? "stdout" : "").what(), 1);
   } catch (const std::bad_alloc&) {
     return fail("not enough memory, close other programs or take a smaller model or --context", 1);
   } catch (const std::exception& error) {

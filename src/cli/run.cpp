@@ -45,10 +45,7 @@ struct Run {
     const Interrupt interrupt;
     request.cancel = interrupt.token();
     const engine::Answer answer = session.generate(std::move(request), [&](const engine::Piece& piece) {
-      if (!json) {
-        std::fwrite(piece.text.data(), 1, piece.text.size(), stdout);
-        std::fflush(stdout);
-      }
+      if (!json) print_piece(piece.text);
       return !interrupt.asked();
     });
     if (!cache_file.empty()) session.save(cache_file);

@@ -29,7 +29,8 @@ void add_template(CLI::App& app) {
   command->add_option("--template", run->source, "the Jinja template's file")->required();
   command->add_option("--context", run->context, "a JSON file: messages, add_generation_prompt, bos_token, ...")
       ->required();
-  command->add_option("--now", run->now, "what strftime_now shows, in seconds since 1970 (default: the clock)");
+  command->add_option("--now", run->now, "what strftime_now shows, in seconds since 1970 (default: the clock)")
+      ->check(CLI::Range(0LL, 253402300799LL));  // the end of the year 9999
   command->callback([run] { (*run)(); });
 }
 

@@ -1,5 +1,8 @@
+#include <cerrno>
 #include <cstdio>
+#include <cstring>
 
+#include "base/error.h"
 #include "base/whole_file.h"
 #include "cli/command.h"
 
@@ -22,6 +25,16 @@ bool read_line(std::istream& in, std::string& line) {
 
 std::string to_text(const nlohmann::ordered_json& document, int indent) {
   return document.dump(indent, ' ', false, nlohmann::json::error_handler_t::replace);
+}
+
+void flush_stdout() {
+  if (std::fflush(stdout) != 0 || std::ferror(stdout))
+    throw Error(Code::io, std::strerror(errno), "stdout", "the result is not whole");
+}
+
+void print_piece(std::string_view text) {
+  std::fwrite(text.data(), 1, text.size(), stdout);
+  flush_stdout();
 }
 
 void print_json(const nlohmann::ordered_json& document) {

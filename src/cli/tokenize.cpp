@@ -14,11 +14,11 @@ namespace hearth::cli {
 namespace {
 
 struct Tokenize {
-  std::string model, text, file;
+  std::string model, text, file = "-";
   bool has_text = false, no_special = false, parse_special = false, json = false;
 
   void operator()() {
-    if (!file.empty() || !has_text) text = read_text(file.empty() ? "-" : file);
+    if (!has_text) text = read_text(file);
     const auto gguf = gguf::File::open(hub::find_model(model));
     const auto tokenizer = text::Tokenizer::load(gguf.metadata());
     const auto tokens = tokenizer->encode(text, {.add_special = !no_special, .parse_special = parse_special});

@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <chrono>
 #include <fstream>
-#include <functional>
 #include <random>
 
 #include "base/error.h"
@@ -20,10 +19,11 @@ using model::Segment;
 
 class Bench {
  public:
-  Bench(engine::Engine& engine, const SpeedOptions& options, const Machine& machine)
+  Bench(engine::Engine& engine, const SpeedOptions& options, const Machine& machine, const SpeedProgress& progress)
       : engine_(engine),
         options_(options),
         machine_(machine),
+        progress_(progress),
         work_(model::work_of(engine.model().file(), engine.model().hyperparameters())) {
     const std::size_t room = engine.context_length(), longest = std::max(options.prompt, options.generate);
     const std::size_t positions = options.depth + longest;
@@ -88,19 +88,22 @@ class Bench {
     Speed speed;
     speed.test = std::move(name);
     for (std::size_t i = 0; i <= options_.repeat; ++i) {
+      if (stopped_ || (stopped_ = progress_ && !progress_(speed.test, i))) break;
       for (const auto& cache : caches_) cache->truncate(options_.depth);
       const auto start = std::chrono::steady_clock::now();
       run();
       const std::chrono::duration<double> took = std::chrono::steady_clock::now() - start;
       if (i > 0) speed.runs.push_back(double(tokens * caches_.size()) / took.count());
     }
-    speed.tokens_per_second = median(speed.runs);
+    if (!speed.runs.empty()) speed.tokens_per_second = median(speed.runs);
     return speed;
   }
 
   engine::Engine& engine_;
   const SpeedOptions& options_;
   const Machine& machine_;
+  const SpeedProgress& progress_;
+  bool stopped_ = false;
   model::Work work_;
   std::vector<std::unique_ptr<model::KvCache>> caches_;
   std::vector<float> logits_;
@@ -109,13 +112,15 @@ class Bench {
 
 }  // namespace
 
-std::vector<Speed> measure_speed(engine::Engine& engine, const SpeedOptions& options, const Machine& machine) {
+std::vector<Speed> measure_speed(engine::Engine& engine, const SpeedOptions& options, const Machine& machine,
+                                 const SpeedProgress& progress) {
   if (engine.model().is_encoder())
     throw Error(Code::unsupported, "an encoder generates nothing", engine.model().file().metadata().origin());
-  Bench bench(engine, options, machine);
+  Bench bench(engine, options, machine, progress);
   std::vector<Speed> results;
   if (options.prompt) results.push_back(bench.prompt());
   if (options.generate) results.push_back(bench.generation());
+  std::erase_if(results, [](const Speed& speed) { return speed.runs.empty(); });
   return results;
 }
 

@@ -1,6 +1,7 @@
 // Tokens a second: of prompts, and of generation.
 #pragma once
 
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -27,10 +28,15 @@ struct Speed {
   double bandwidth_share = 0, arithmetic_share = 0;
 };
 
+// Hears of each run before it begins (0: the one that is not counted) and returns false to stop: what finished runs
+// gave is the result then.
+using SpeedProgress = std::function<bool(const std::string& test, std::size_t run)>;
+
 // Random tokens of a fixed seed; nothing is drawn from the logits, as in llama-bench, but those that sampling by
 // default could not draw may be inexact (EngineOptions::screen). Throws too_long where depth and tokens do not fit the
 // engine's context.
-std::vector<Speed> measure_speed(engine::Engine& engine, const SpeedOptions& options, const Machine& machine);
+std::vector<Speed> measure_speed(engine::Engine& engine, const SpeedOptions& options, const Machine& machine,
+                                 const SpeedProgress& progress = {});
 
 // The most memory this process has had resident, in bytes; and from now on only.
 std::size_t peak_memory();

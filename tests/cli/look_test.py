@@ -47,6 +47,7 @@ class Template(Case):
             self.fails(1, *render, says="not user")
             source.write_text("a\n{% for %}")
             self.fails(1, *render, says="line 2")
+            self.fails(2, *render, "--now", "99999999999999999", says="--now")  # years that no calendar shows
             context.write_text("[]")
             self.fails(1, *render, says="context.json")
 
@@ -61,6 +62,9 @@ class Embed(Case):
             status, out, err = hearth("embed", encoder, "--file", texts)
             self.assertEqual((status, len(out.splitlines())), (1, 256))  # what was finished
             self.assertIn("text 300 has 602 tokens", err)
+            texts.write_text("a text like others\n" * 3000)
+            for line in self.interrupted("embed", encoder, "--file", texts).splitlines():
+                self.assertEqual(len(json.loads(line)["embedding"]), 384)
             self.fails(1, "embed", encoder, "--file", "-", stdin=b"a\n\xff\n", says="text 1")
             self.fails(1, "run", encoder, "Hi.", says="an encoder and writes no text")
 

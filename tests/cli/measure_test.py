@@ -117,6 +117,10 @@ class Bench(Case):
         self.assertTrue(all(0 < r["bandwidth_share"] and 0 < r["arithmetic_share"] for r in results), results)
         results = json.loads(self.works("bench", SMOL, "-p", "0", "-n", "4", "--depth", "8", "--batch", "3", "--repeat", "1", "--json"))["results"]
         self.assertEqual([r["test"] for r in results], ["tg4 @ d8 x3"])
+        out, _ = self.on_terminal("bench", SMOL, "-p", "4", "-n", "2", "--repeat", "1000", "--json", until=b"pp4 3/")
+        pp4 = json.loads(out)["results"][0]  # what finished before Ctrl-C
+        self.assertEqual(pp4["test"], "pp4")
+        self.assertGreaterEqual(len(pp4["runs"]), 2)
         self.fails(1, "bench", SMOL, "--depth", "18446744073709551615", says="context")
 
 if __name__ == "__main__":

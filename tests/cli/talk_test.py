@@ -124,6 +124,16 @@ class Chat(Case):
         out = self.works("chat", SMOL, "--temperature", "0", "-n", "16", stdin="Say hello.\n\nSay it again.\n")
         self.assertGreaterEqual(len(out.strip().splitlines()), 2)
 
+    def test_ctrl_c_ends_a_chat_without_a_terminal(self):
+        endless = [HEARTH, "chat", SMOL, "--logit-bias", "2=-inf", "--logit-bias", "0=-inf", "--context-shift"]
+        child = subprocess.Popen(endless, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        child.stdin.write(b"Count.\nAgain.\n")
+        child.stdin.flush()
+        child.stdout.read(1)
+        child.send_signal(signal.SIGINT)
+        _, err = child.communicate(timeout=300)
+        self.assertEqual((child.returncode, err), (1, b"hearth: error: interrupted\n"))
+
     def test_chat_outlives_ctrl_c_at_its_prompt(self):
         terminal, its_side = pty.openpty()
         with tempfile.TemporaryDirectory() as folder:  # of its history

@@ -38,6 +38,30 @@ class Usage(Case):
             self.assertRegex(done.stderr, rb"^hearth: error: No space left on device, stdout.*\n$")
 
     @unittest.skipUnless(SMOL.exists(), "needs SmolLM2 (make models)")
+    def test_a_long_result_that_cannot_be_written(self):
+        endless = ("--logit-bias", "2=-inf", "--logit-bias", "0=-inf", "--context-shift")
+        for command in (("tokenize", "word " * 20000), ("run", "Count.", *endless), ("chat", *endless)):
+            with open("/dev/full", "w") as full:
+                done = subprocess.run([HEARTH, command[0], SMOL, *command[1:]], input=b"Count.\nAgain.\n", stdout=full, stderr=subprocess.PIPE, timeout=300)
+            self.assertEqual(done.returncode, 1, command[0])
+            self.assertRegex(done.stderr, rb"^hearth: error: No space left on device, stdout.*\n$")
+
+    @unittest.skipUnless(SMOL.exists(), "needs SmolLM2 (make models)")
+    def test_an_error_takes_the_line_of_the_progress(self):
+        text = SHARED / "data/text/wikitext2-valid.txt"
+        with tempfile.TemporaryDirectory() as folder:
+            out = pathlib.Path(folder) / "out"
+            for command in (("quantize", SMOL, out, "--type", "Q3_K_M"), ("importance", SMOL, "--file", text, "--out", out, "--context", "64"),
+                            ("prune", SMOL, out, "--calibration", text, "--context", "64")):
+                _, shown = self.on_terminal(*command, until=b"1/")
+                self.assertTrue(shown.endswith(b"\r\x1b[Khearth: error: interrupted\r\n"), shown[-80:])
+
+    @unittest.skipUnless(SMOL.exists(), "needs SmolLM2 (make models)")
+    def test_a_file_without_a_name_is_not_standard_input(self):
+        for command in ("tokenize", "embed"):
+            self.fails(1, command, SMOL, "--file", "", stdin="text", says="No such file")
+
+    @unittest.skipUnless(SMOL.exists(), "needs SmolLM2 (make models)")
     def test_a_stdin_that_cannot_be_read(self):
         for command in ("run", "chat", "tokenize"):
             folder = os.open("/", os.O_RDONLY)
