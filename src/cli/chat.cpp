@@ -12,7 +12,6 @@
 #include <iostream>
 
 #include "base/error.h"
-#include "base/utf8.h"
 #include "base/whole_file.h"
 #include "cli/interrupt.h"
 #include "cli/options.h"
@@ -90,6 +89,7 @@ struct ChatCommand {
   std::vector<Token> written;  // raw: all so far, lines and answers
 
   void operator()() {
+    check_utf8(system, "the system message");
     const auto engine = model.open();
     engine::Chat chat(engine);
     chat.set_system(system);
@@ -147,7 +147,7 @@ struct ChatCommand {
   }
 
   engine::FinishReason answer(engine::Chat& chat, const std::string& line) {
-    if (!is_utf8(line)) throw Error(Code::bad_input, "the prompt is not valid UTF-8");
+    check_utf8(line, "the prompt");
     const Interrupt interrupt;
     auto request = generation.request(chat.session().engine());
     request.cancel = interrupt.token();
@@ -177,6 +177,7 @@ struct ChatCommand {
       written.clear();
     } else if (word == "/system") {
       if (raw) throw Error(Code::usage, "a raw text has no system message");
+      check_utf8(rest, "the system message");
       chat.set_system(rest);
     } else if (word == "/speed") {
       speed = !speed;

@@ -35,6 +35,8 @@ CLI::Validator above_zero();
 // A file's bytes (base/whole_file.h), "-" for stdin.
 std::string read_text(const std::string& path);
 
+// Throws bad_input, and calls the text `what`, where it is no valid UTF-8.
+void check_utf8(const std::string& text, const std::string& what);
 // Without what ends a line, be it LF or CRLF, where it is there.
 void cut_line_end(std::string& text);
 // The next line, without its end; false where there is none.

@@ -5,7 +5,6 @@
 #include <sstream>
 
 #include "base/error.h"
-#include "base/utf8.h"
 #include "cli/interrupt.h"
 #include "cli/options.h"
 #include "cli/progress.h"
@@ -29,8 +28,7 @@ struct Embed {
       std::istringstream lines(read_text(file));
       for (std::string line; read_line(lines, line);) texts.push_back(line);
     }
-    for (std::size_t i = 0; i < texts.size(); ++i)
-      if (!is_utf8(texts[i])) throw Error(Code::bad_input, "not valid UTF-8", "text " + std::to_string(i));
+    for (std::size_t i = 0; i < texts.size(); ++i) check_utf8(texts[i], "text " + std::to_string(i));
     options.long_text = long_text == "mean"       ? engine::LongText::mean
                         : long_text == "truncate" ? engine::LongText::truncate
                                                   : engine::LongText::refuse;

@@ -35,8 +35,11 @@ void add_threads_everywhere(CLI::App& app) {
     if (!command->get_option_no_throw("--threads")) hearth::cli::add_threads(*command, without_use);
 }
 
-// CLI11 takes "-1", and what is beyond a type without sign, for its largest number.
-void refuse_impossible_counts(CLI::App& app) {
+// CLI11 takes "-1", and what is beyond a type without sign, for its largest number, and an empty text (a variable that
+// a script never set) for 0.
+void refuse_what_is_no_number(CLI::App& app) {
+  const CLI::Validator numbers([](const std::string& text) { return text.empty() ? "an empty text is no number" : ""; },
+                               "");
   const CLI::Validator counts(
       [](const std::string& text) {
         errno = 0;
@@ -45,8 +48,11 @@ void refuse_impossible_counts(CLI::App& app) {
       },
       "");
   for (CLI::App* command : app.get_subcommands({}))
-    for (CLI::Option* option : command->get_options())
-      if (option->get_type_name().starts_with("UINT")) option->check(counts);
+    for (CLI::Option* option : command->get_options()) {
+      const std::string type = option->get_type_name();
+      if (type.starts_with("UINT")) option->check(counts);
+      if (type.starts_with("UINT") || type.starts_with("INT") || type.starts_with("FLOAT")) option->check(numbers);
+    }
 }
 
 // CLI11 gives a repeatable option all words that follow, the prompt too, and takes "[INST]" for a list of values.
@@ -79,7 +85,7 @@ int main(int argc, char** argv) {
   hearth::cli::add_prune(app);
   hearth::cli::add_report(app);
   add_threads_everywhere(app);
-  refuse_impossible_counts(app);
+  refuse_what_is_no_number(app);
   take_one_value_each_time(app);
   try {
     const auto commands = app.get_subcommands([](const CLI::App*) { return true; });

@@ -6,7 +6,6 @@
 
 #include "base/atomic_file.h"
 #include "base/error.h"
-#include "base/utf8.h"
 #include "cli/interrupt.h"
 #include "cli/options.h"
 #include "engine/chat.h"
@@ -27,7 +26,8 @@ struct Run {
       prompt = read_text("-");
       if (!raw) cut_line_end(prompt);  // a message is what was typed, not the key that sent it
     }
-    if (!is_utf8(prompt)) throw Error(Code::bad_input, "the prompt is not valid UTF-8");
+    check_utf8(prompt, "the prompt");
+    check_utf8(system, "the system message");
     const auto engine = model.open();
     engine::Session session(engine);
     engine::Request request = generation.request(*engine);

@@ -3,6 +3,7 @@
 #include <cstring>
 
 #include "base/error.h"
+#include "base/utf8.h"
 #include "base/whole_file.h"
 #include "cli/command.h"
 
@@ -10,6 +11,10 @@ namespace hearth::cli {
 
 std::string read_text(const std::string& path) {
   return path == "-" ? read_all(stdin, "stdin") : read_file(path);
+}
+
+void check_utf8(const std::string& text, const std::string& what) {
+  if (!is_utf8(text)) throw Error(Code::bad_input, what + " is not valid UTF-8");
 }
 
 void cut_line_end(std::string& text) {

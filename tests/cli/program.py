@@ -25,7 +25,7 @@ TINY = SHARED / "conformance/gguf/llama-dense.gguf"
 def hearth(*arguments, stdin="", env=None):
     if isinstance(stdin, str):
         stdin = stdin.encode()
-    done = subprocess.run([HEARTH, *map(str, arguments)], input=stdin, capture_output=True, timeout=300,
+    done = subprocess.run([HEARTH, *(one if isinstance(one, bytes) else str(one) for one in arguments)], input=stdin, capture_output=True, timeout=300,
                           env={**os.environ, **(env or {})})
     return done.returncode, done.stdout.decode("utf-8", "replace"), done.stderr.decode("utf-8", "replace")
 

@@ -83,6 +83,8 @@ class Run(Case):
 
     def test_bad_prompts(self):
         self.fails(1, "run", SMOL, stdin=b"\xff\xfe not text", says="UTF-8")
+        self.fails(1, "run", SMOL, "x", "--system", b"\xff", says="the system message is not valid UTF-8")
+        self.fails(1, "chat", SMOL, "--system", b"\xff", says="the system message is not valid UTF-8")
         self.fails(1, "run", SMOL, "--context", "16", "word " * 100, says="context")
         self.fails(2, "run", SMOL, "x", "--top-p", "1.5", says="top-p")
         self.fails(1, "run", SMOL, "x", "--grammar", "/nowhere.gbnf", says="/nowhere.gbnf")

@@ -81,6 +81,8 @@ class Usage(Case):
         for option in ("--max-tokens", "--seed", "--sink"):
             self.fails(2, "run", TINY, "x", option, "-1", says="-1 is less than 0")
             self.fails(2, "run", TINY, "x", option, "99999999999999999999", says="99999999999999999999 is too large")
+        for option in ("--seed", "--top-k", "--temperature"):
+            self.fails(2, "run", TINY, "x", option, "", says=f"{option}: an empty text is no number")
         self.fails(2, "quantize", TINY, "/tmp/out.gguf", "--threads", "0", says="--threads")
         self.fails(2, "run", TINY, "x", "--rope-factor", "0", says="--rope-factor: 0 is not more than 0")
         self.fails(2)
