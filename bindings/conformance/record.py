@@ -183,7 +183,8 @@ for name, options, grown in (("logits are estimated", None, True), ("open for al
 case("log-likelihoods", "score", "tiny", {"context": "the low", "continuations": ["er thing", "er", " 42"]}, record=["likelihoods"])
 case("log-likelihoods of tokens", "score_tokens", "tiny", {"tokens": [266, 258, 257, 265], "start": 2}, record=["likelihoods"])
 case("a continuation with a NUL", "score", "tiny", {"context": "the", "continuations": [" low", " l\0w"]}, error("bad_input", "NUL"))
-case("nothing to score", "score", "tiny", {"context": "the", "continuations": [""]}, error("usage"))
+case("nothing to score", "score", "tiny", {"context": "the", "continuations": [""]}, error("usage", "continuation '' adds no token"))
+case("nothing to score: one token with the context's end", "score", "tiny", {"context": "l", "continuations": ["o"]}, error("usage", "continuation 'o' adds no token"))
 case("scoring from the first token", "score_tokens", "tiny", {"tokens": [266, 258], "start": 0}, error("usage"))
 case("scoring with an encoder", "score", "tiny-encoder", {"context": "the", "continuations": [" cat"]}, error("unsupported", "encoder"))
 

@@ -492,8 +492,9 @@ typedef struct hearth_likelihood {
 
 /* How likely the model finds each of `count` continuations of `context`. Both are tokenised together, as they are
  * written; the tokens after those that `context` alone makes are scored. What they share is computed once.
- * `likelihoods` has room for `count`. HEARTH_USAGE for an empty continuation, HEARTH_UNSUPPORTED for an encoder. An
- * empty context works where the model begins texts with BOS. */
+ * `likelihoods` has room for `count`. HEARTH_USAGE for a continuation that adds no token (an empty one, or one that the
+ * tokenizer joins to the context's last word), HEARTH_UNSUPPORTED for an encoder. An empty context works where the
+ * model begins texts with BOS. */
 HEARTH_API hearth_status hearth_score(hearth_model* model, const char* context, const char* const* continuations,
                                       size_t count, const hearth_score_options* options, hearth_likelihood* likelihoods,
                                       hearth_error** error);

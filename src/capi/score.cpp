@@ -51,8 +51,13 @@ hearth_status hearth_score(hearth_model* model, const char* context, const char*
     std::vector<engine::Continuation> all;
     std::vector<std::size_t> scored;
     for (const char* text : std::span(continuations, count)) {
-      all.push_back({encode(before + std::string(utf8(text, "a continuation"))), from});
-      scored.push_back(all.back().tokens.size() - std::min(from, all.back().tokens.size()));
+      const std::string after(utf8(text, "a continuation"));
+      all.push_back({encode(before + after), from});
+      const std::size_t tokens = all.back().tokens.size();
+      if (from > 0 && tokens <= from)  // "hel" and "lo" may be one token
+        throw Error(Code::usage, "continuation '" + after + "' adds no token to its context", {},
+                    "let the context end where a word does");
+      scored.push_back(tokens - std::min(from, tokens));
     }
     const auto results = score(engine, std::move(all), given);
     for (std::size_t i = 0; i < count; ++i) likelihoods[i] = likelihood(results[i], scored[i]);
