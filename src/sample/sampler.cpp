@@ -75,7 +75,7 @@ void Options::check() const {
 Sampler::Sampler(const Options& options) : options_(options), seed_(options.seed) {
   options_.check();
   std::random_device device;
-  while (seed_ == 0) seed_ = (std::uint64_t(device()) << 32) | device();
+  while (seed_ == 0) seed_ = (std::uint64_t(device()) << 32 | device()) >> 11;  // 53 bits: JSON readers keep them
   random_.seed(seed_);
 }
 

@@ -126,6 +126,14 @@ TEST(Sampler, GreedyTakesTheFirstOfTheMostLikely) {
   EXPECT_EQ(sampler.pick(many), best);
 }
 
+TEST(Sampler, ASeedThatIsDrawnIsANumberOfJson) {
+  for (int i = 0; i < 100; ++i) {
+    const std::uint64_t seed = Sampler(Options{}).seed();
+    EXPECT_NE(seed, 0u);
+    EXPECT_EQ(std::uint64_t(double(seed)), seed);
+  }
+}
+
 TEST(Sampler, TemperatureDrawsFromTheSoftmax) {
   const std::vector<float> logits = {1, 0, 2, -1, 0.5};
   expect_near(frequencies(plain(), logits), softmax(logits));
