@@ -27,6 +27,7 @@ std::span<const Filter> text_filters();
 std::span<const Filter> value_filters();
 std::span<const Filter> sequence_filters();
 std::span<const Filter> selecting_filters();
+std::span<const Filter> prose_filters();
 
 // "a.b.0" as filters take it: a path of items.
 class AttributePath {

@@ -58,9 +58,25 @@ std::string padded(const Spec& spec, const std::string& sign, const std::string&
   }
 }
 
+// ascii(): the rest of Unicode as escapes.
+std::string in_ascii(std::string_view shown) {
+  std::string out;
+  for (std::size_t at = 0; at < shown.size();) {
+    const auto code = static_cast<std::uint32_t>(decode(shown, at));
+    if (code < 0x80)
+      out.push_back(static_cast<char>(code));
+    else
+      out.append(code < 0x100     ? fmt::format("\\x{:02x}", code)
+                 : code < 0x10000 ? fmt::format("\\u{:04x}", code)
+                                  : fmt::format("\\U{:08x}", code));
+  }
+  return out;
+}
+
 std::string grouped(std::string digits, char mark, std::size_t every) {
   std::size_t end = 0;
-  while (end < digits.size() && std::isxdigit(static_cast<unsigned char>(digits[end]))) ++end;
+  const auto is_digit = [every](unsigned char c) { return every == 3 ? std::isdigit(c) : std::isxdigit(c); };
+  while (end < digits.size() && is_digit(static_cast<unsigned char>(digits[end]))) ++end;
   for (std::size_t at = end; at > every; at -= every) digits.insert(at - every, 1, mark);
   return digits;
 }
@@ -68,6 +84,7 @@ std::string grouped(std::string digits, char mark, std::size_t every) {
 std::string show_number(Runtime& runtime, const Spec& spec, const Value& value) {
   const char type = spec.type;
   std::string sign, body;
+  std::size_t every = 3;  // digits of a group
   if (value.is_integral() && (type == 0 || std::string_view("dnbxXo").find(type) != std::string_view::npos)) {
     const bool minus = value.integer() < 0;
     const bool hex = type == 'x' || type == 'X', decimal = !hex && type != 'b' && type != 'o';
@@ -79,7 +96,7 @@ std::string show_number(Runtime& runtime, const Spec& spec, const Value& value) 
     if (minus) body.erase(0, 1);
     if (spec.precision && body.size() < static_cast<std::size_t>(*spec.precision))
       body.insert(0, static_cast<std::size_t>(*spec.precision) - body.size(), '0');
-    if (spec.group) body = grouped(body, spec.group, decimal ? 3 : 4);
+    every = decimal ? 3 : 4;
     sign = minus ? "-" : "";
     if (sign.empty() && spec.sign) sign = spec.sign;
     if (spec.alternate && !decimal) sign += std::string{'0', type};
@@ -89,36 +106,21 @@ std::string show_number(Runtime& runtime, const Spec& spec, const Value& value) 
     const double size = std::fabs(number);
     if (!std::isfinite(size)) {
       body = std::isnan(number) ? "nan" : "inf";
+      if (type == 'E' || type == 'F' || type == 'G') body = upper(body);
     } else if (type == 0 && !spec.precision) {
       body = show_float(size);
     } else {
       const int precision = spec.precision.value_or(6);
       const char shape = type == '%' ? 'f' : type == 0 || type == 'n' ? 'g' : type;
       const double shown = type == '%' ? size * 100 : size;
-      switch (shape) {
-        case 'f':
-        case 'F':
-          body = fmt::format("{:.{}f}", shown, precision);
-          break;
-        case 'e':
-          body = fmt::format("{:.{}e}", shown, precision);
-          break;
-        case 'E':
-          body = fmt::format("{:.{}E}", shown, precision);
-          break;
-        case 'g':
-          body = fmt::format("{:.{}g}", shown, std::max(precision, 1));
-          break;
-        case 'G':
-          body = fmt::format("{:.{}G}", shown, std::max(precision, 1));
-          break;
-        default:
-          runtime.fail(fmt::format("unknown format code '{}' for a number", type));
-      }
+      if (std::string_view("fFeEgG").find(shape) == std::string_view::npos)
+        runtime.fail(fmt::format("unknown format code '{}' for a number", type));
+      const std::string how = fmt::format("{{:{}.{}{}}}", spec.alternate ? "#" : "",
+                                          (shape | 0x20) == 'g' ? std::max(precision, 1) : precision, shape);
+      body = fmt::format(fmt::runtime(how), shown);
       if (type == 0 && body.find_first_of(".e") == std::string::npos) body += ".0";
       if (type == '%') body += '%';
     }
-    if (spec.group) body = grouped(body, spec.group, 3);
     sign = minus ? "-" : "";
     if (sign.empty() && spec.sign) sign = spec.sign;
   }
@@ -126,6 +128,12 @@ std::string show_number(Runtime& runtime, const Spec& spec, const Value& value) 
   if (spec.zero && !spec.align) {
     placed.align = '=';
     placed.fill = "0";
+  }
+  if (spec.group) {
+    std::string whole = grouped(body, spec.group, every);
+    if (placed.align == '=' && placed.fill == "0")  // zeros are grouped too
+      while (sign.size() + whole.size() < placed.width) whole = grouped(body.insert(0, 1, '0'), spec.group, every);
+    body = std::move(whole);
   }
   return padded(placed, sign, body, '>');
 }
@@ -158,7 +166,8 @@ class PercentFormat {
       runtime_.step();
       runtime_.append(out, field());
     }
-    const bool keyed = arguments_.is(Kind::dict) || arguments_.is(Kind::list) || arguments_.is_undefined();
+    const bool keyed = arguments_.is(Kind::dict) || arguments_.is(Kind::list) || arguments_.is(Kind::range) ||
+                       arguments_.is_undefined();
     const bool all = arguments_.is(Kind::tuple) ? next_ >= arguments_.as<Sequence>().items.size() : next_ > 0 || keyed;
     if (!all) runtime_.fail("not all arguments converted during string formatting");
     return out;
@@ -249,12 +258,14 @@ class PercentFormat {
       case 'r':
       case 'a': {
         std::string shown = type == 's' ? str(runtime_, value) : repr(runtime_, value);
+        if (type == 'a') shown = in_ascii(shown);
         if (markup_ && !(value.is_text() && value.as<Text>().markup)) shown = escaped(runtime_, shown);
         spec.zero = false;
         if (!spec.align) spec.align = '>';
         return show_text(spec, std::move(shown));
       }
       case 'c':
+        if (!spec.align) spec.align = '>';
         if (value.is_text() && value.as<Text>().length == 1) return show_text(spec, value.text());
         if (value.is_integral()) return show_text(spec, character(runtime_, value.integer()));
         runtime_.fail("%c requires int or char");
@@ -337,8 +348,9 @@ class BraceFormat {
     Value value = look_up(field.substr(0, end));
     if (end < field.size() && field[end] == '!') {
       const char how = end + 1 < field.size() ? field[end + 1] : 0;
-      if (how != 's' && how != 'r') runtime_.fail("unknown conversion in format string");
-      value = runtime_.text(how == 's' ? str(runtime_, value) : repr(runtime_, value));
+      if (how != 's' && how != 'r' && how != 'a') runtime_.fail("unknown conversion in format string");
+      std::string text = how == 's' ? str(runtime_, value) : repr(runtime_, value);
+      value = runtime_.text(how == 'a' ? in_ascii(text) : std::move(text));
       end += 2;
       if (end < field.size() && field[end] != ':') runtime_.fail("expected ':' after conversion specifier");
     }
@@ -350,7 +362,7 @@ class BraceFormat {
     std::size_t at = std::min(name.find_first_of(".["), name.size());
     const std::string_view first = name.substr(0, at);
     Value value;
-    if (first.empty() || (first[0] >= '0' && first[0] <= '9')) {
+    if (name.empty() || (!first.empty() && first.find_first_not_of("0123456789") == std::string_view::npos)) {
       if (first.empty() == (automatic_ == Numbering::manual) && automatic_ != Numbering::unknown)
         runtime_.fail("cannot mix automatic and manual field numbering");
       automatic_ = first.empty() ? Numbering::automatic : Numbering::manual;
@@ -368,6 +380,7 @@ class BraceFormat {
     while (at < name.size()) {
       if (name[at] == '.') {
         const std::size_t end = std::min(name.find_first_of(".[", at + 1), name.size());
+        if (end == at + 1) runtime_.fail("empty attribute in format string");
         value = attribute_of(runtime_, value, name.substr(at + 1, end - at - 1));
         at = end;
       } else {
@@ -394,7 +407,8 @@ class BraceFormat {
     const auto is_align = [&](std::size_t i) {
       return i < text.size() && std::string_view("<>^=").find(text[i]) != std::string_view::npos;
     };
-    if (is_align(fill_end)) {
+    const bool filled = is_align(fill_end);
+    if (filled) {
       spec.fill = std::string(text.substr(0, fill_end));
       spec.align = text[fill_end];
       at = fill_end + 1;
@@ -405,31 +419,40 @@ class BraceFormat {
     const auto take = [&](std::string_view any) -> char {
       return at < text.size() && any.find(text[at]) != std::string_view::npos ? text[at++] : char(0);
     };
-    spec.sign = take("+- ");
-    if (spec.sign == '-') spec.sign = 0;
+    const char sign = take("+- ");
+    if (sign != '-') spec.sign = sign;
     spec.alternate = take("#") != 0;
     spec.zero = take("0") != 0;
+    if (spec.zero && !filled) spec.fill = "0";
     spec.width = read_number(runtime_, text, at, widest);
     spec.group = take(",_");
-    if (take(".")) spec.precision = static_cast<int>(read_number(runtime_, text, at, most_precise));
+    if (take(".")) {
+      if (at == text.size() || text[at] < '0' || text[at] > '9') runtime_.fail("format specifier missing precision");
+      spec.precision = static_cast<int>(read_number(runtime_, text, at, most_precise));
+    }
     if (at < text.size()) spec.type = text[at++];
     if (at < text.size()) runtime_.fail("invalid format specifier");
-    if (value.is_number() && !(value.is(Kind::boolean) && spec.type == 0)) {
-      if (spec.type == 'c') {
-        return padded(spec, "", character(runtime_, value.integer()), '<');
-      }
-      const bool whole = spec.type != 0 && std::string_view("dbxXo").find(spec.type) != std::string_view::npos;
+    if (spec.group && spec.type != 0) {
+      const std::string_view with = spec.group == ',' ? "deEfFgG%" : "deEfFgG%bxXo";
+      if (with.find(spec.type) == std::string_view::npos)
+        runtime_.fail(fmt::format("cannot specify '{}' with '{}'", spec.group, spec.type));
+    }
+    if (value.is_number()) {
+      const bool whole = spec.type != 0 && std::string_view("cdbxXo").find(spec.type) != std::string_view::npos;
       if (whole && value.is(Kind::floating))
         runtime_.fail(fmt::format("unknown format code '{}' for object of type 'float'", spec.type));
       if (spec.precision && value.is_integral() && (spec.type == 0 || whole))
         runtime_.fail("precision not allowed in integer format specifier");
+      if (spec.type == 'c') {
+        if (sign) runtime_.fail("sign not allowed with integer format specifier 'c'");
+        return padded(spec, "", character(runtime_, value.integer()), '>');
+      }
       return show_number(runtime_, spec, value);
     }
-    if (!value.is_text() && !value.is(Kind::boolean))
+    if (!value.is_text())
       runtime_.fail(fmt::format("unsupported format string passed to {}.__format__", type_name(value)));
-    if ((spec.type != 0 && spec.type != 's') || spec.sign || spec.align == '=')
+    if ((spec.type != 0 && spec.type != 's') || sign || spec.group || spec.align == '=')
       runtime_.fail(fmt::format("invalid format specifier for object of type '{}'", type_name(value)));
-    if (spec.zero) spec.fill = "0";
     return show_text(spec, str(runtime_, value));
   }
 

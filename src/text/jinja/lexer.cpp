@@ -118,6 +118,7 @@ class Lexer {
   }
 
   void comment() {
+    if (at_ == text_.size()) return;  // nothing begins here, says Jinja
     const std::size_t end = text_.find("#}", at_);
     if (end == std::string::npos) syntax_error("missing end of comment tag", line_);
     const char sign = end > at_ ? text_[end - 1] : '\0';

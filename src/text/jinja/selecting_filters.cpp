@@ -183,7 +183,8 @@ std::span<const Filter> selecting_filters() {
 }
 
 const Filter* find_filter(std::string_view name) {
-  for (const auto& filters : {text_filters(), value_filters(), sequence_filters(), selecting_filters()})
+  for (const auto& filters :
+       {text_filters(), value_filters(), sequence_filters(), selecting_filters(), prose_filters()})
     for (const Filter& filter : filters)
       if (filter.name == name) return &filter;
   return nullptr;

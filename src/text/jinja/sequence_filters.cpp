@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <random>
 
 #include "text/jinja/filters.h"
 #include "text/jinja/operators.h"
@@ -177,6 +178,18 @@ Value reverse(Runtime& runtime, const Value& value, Given given) {
   });
 }
 
+// One of them, whichever.
+Value random(Runtime& runtime, const Value& value, Given given) {
+  const Bound none(runtime, "random", given, {});
+  if (value.is(Kind::view) || !length_of(value))
+    runtime.fail(fmt::format("object of type '{}' is no sequence", type_name(value)));
+  if (*length_of(value) == 0) return Value::undefined("No random item, sequence was empty.");
+  thread_local std::mt19937 dice{std::random_device{}()};
+  Value item = item_of(runtime, value, Value::integer(static_cast<Int>(dice() % *length_of(value))));
+  if (item.is_undefined()) runtime.fail(item.text());  // a dict without that key
+  return item;
+}
+
 Value sum(Runtime& runtime, const Value& value, Given given) {
   const Bound bound(runtime, "sum", given, {"attribute", "start"});
   const AttributePath path(runtime, bound[0]);
@@ -208,7 +221,7 @@ Value extreme(Runtime& runtime, const Value& value, Given given) {
 constexpr Filter table[] = {
     {"sort", sort}, {"dictsort", dict_sort}, {"groupby", group_by},  {"join", join},
     {"list", list}, {"first", first},        {"last", last},         {"reverse", reverse},
-    {"sum", sum},   {"min", extreme<false>}, {"max", extreme<true>},
+    {"sum", sum},   {"min", extreme<false>}, {"max", extreme<true>}, {"random", random},
 };
 
 }  // namespace

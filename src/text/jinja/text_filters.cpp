@@ -25,12 +25,12 @@ Value like(Runtime& runtime, const Value& value, std::string text) {
   return runtime.text(std::move(text), is_markup(value));
 }
 
-template <std::string (*change)(std::string_view)>
+template <std::string (*change)(std::string_view), bool stays_markup = true>
 Value changed(Runtime& runtime, const Value& value, Given given) {
   const Bound none(runtime, "filter", given, {});
   const std::string text = str(runtime, value);
   runtime.step(text.size() / 64);
-  return like(runtime, value, change(text));
+  return runtime.text(change(text), stays_markup && is_markup(value));
 }
 
 std::string title_words(std::string_view text) {  // words begin after white space and - ( { [ <
@@ -240,8 +240,11 @@ Value xml_attributes(Runtime& runtime, const Value& value, Given given) {
 
 Value file_size(Runtime& runtime, const Value& value, Given given) {
   const Bound bound(runtime, "filesizeformat", given, {"binary"});
-  Arguments none;
-  const double bytes = find_filter("float")->apply(runtime, value, none).floating();
+  Arguments otherwise;
+  otherwise.positional.emplace_back();
+  const Value number = find_filter("float")->apply(runtime, value, otherwise);
+  if (number.is_none()) runtime.fail("filesizeformat takes a number");
+  const double bytes = number.floating();
   const double base = bound.flag(0) ? 1024 : 1000;
   if (bytes == 1) return runtime.text("1 Byte");
   if (bytes < base) return runtime.text(fmt::format("{} Bytes", static_cast<long long>(bytes)));
@@ -284,7 +287,7 @@ constexpr Filter table[] = {
     {"upper", changed<upper>},
     {"lower", changed<lower>},
     {"capitalize", changed<capitalize>},
-    {"title", changed<title_words>},
+    {"title", changed<title_words, false>},
     {"string", string},
     {"safe", safe},
     {"escape", escape},

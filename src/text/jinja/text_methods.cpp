@@ -399,7 +399,7 @@ constexpr Entry methods[] = {
     {"join", join},
     {"upper", changed<upper>},
     {"lower", changed<lower>},
-    {"casefold", changed<lower>},
+    {"casefold", changed<casefold>},
     {"title", changed<title>},
     {"capitalize", changed<capitalize>},
     {"swapcase", changed<swapcase>},

@@ -205,6 +205,18 @@ std::string lower(std::string_view text) {
   return out;
 }
 
+std::string casefold(std::string_view text) {
+  std::string out;
+  for (std::size_t at = 0; at < text.size();) {
+    utf8proc_int32_t folded[4];
+    int boundary = 0;
+    const auto c = static_cast<utf8proc_int32_t>(decode(text, at));
+    const auto count = utf8proc_decompose_char(c, folded, 4, UTF8PROC_CASEFOLD, &boundary);
+    for (utf8proc_ssize_t i = 0; i < count; ++i) append(out, static_cast<char32_t>(folded[i]));
+  }
+  return out;
+}
+
 std::string capitalize(std::string_view text) {
   std::string out;
   for (std::size_t at = 0; at < text.size();) {

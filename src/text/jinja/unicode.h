@@ -25,6 +25,7 @@ bool is_word(char32_t c);  // \w
 
 std::string upper(std::string_view text);
 std::string lower(std::string_view text);
+std::string casefold(std::string_view text);
 std::string capitalize(std::string_view text);
 std::string title(std::string_view text);
 std::string swapcase(std::string_view text);

@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "text/jinja/filters.h"
+#include "text/jinja/pretty.h"
 #include "text/jinja/show.h"
 #include "text/jinja/unicode.h"
 
@@ -159,7 +160,8 @@ Value round(Runtime& runtime, const Value& value, Given given) {
   }
   const double scale = std::pow(10.0, places);
   const double scaled = value.floating() * scale;
-  return Value::floating((method == "ceil" ? std::ceil(scaled) : std::floor(scaled)) / scale);
+  // A sum with 0, as ceil and floor are integers in Python, which have no -0.
+  return Value::floating(((method == "ceil" ? std::ceil(scaled) : std::floor(scaled)) + 0.0) / scale);
 }
 
 Value attribute(Runtime& runtime, const Value& value, Given given) {
@@ -176,13 +178,14 @@ Value length(Runtime& runtime, const Value& value, Given) {
   runtime.fail(fmt::format("object of type '{}' has no len()", type_name(value)));
 }
 
-Value pretty(Runtime& runtime, const Value& value, Given) {
-  return runtime.text(repr(runtime, value));
+Value print_pretty(Runtime& runtime, const Value& value, Given given) {
+  const Bound none(runtime, "pprint", given, {});
+  return runtime.text(pretty(runtime, value));
 }
 
 constexpr Filter table[] = {
     {"default", or_default}, {"d", or_default},   {"abs", absolute},  {"int", to_int},   {"float", to_float},
-    {"round", round},        {"attr", attribute}, {"length", length}, {"count", length}, {"pprint", pretty},
+    {"round", round},        {"attr", attribute}, {"length", length}, {"count", length}, {"pprint", print_pretty},
 };
 
 }  // namespace
