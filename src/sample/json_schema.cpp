@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <deque>
 #include <functional>
+#include <map>
+#include <set>
 
 #include "base/error.h"
 #include "sample/json_text.h"
@@ -20,7 +22,14 @@ constexpr std::uint32_t unbounded = GrammarBuilder::unbounded;
 // One rule for each conjunction of schemas that is met.
 class Compiler {
  public:
-  explicit Compiler(const SchemaDocument& document) : document_(document), text_(builder_) {}
+  // What enum and const stand beside, compiled by compilers of its own that share this: by the key of the conjunction.
+  struct Filters {
+    std::map<std::string, std::optional<Grammar>> known;
+    std::set<std::string> open;  // being compiled
+  };
+
+  Compiler(const SchemaDocument& document, Filters& filters)
+      : document_(document), filters_(filters), text_(builder_) {}
 
   // None where nothing is valid.
   std::optional<Grammar> compile(Conjunction root) {
@@ -39,20 +48,23 @@ class Compiler {
   GrammarBuilder::Rule rule_for(Conjunction all) {
     constexpr std::size_t most = 20'000;
     const auto flat = document_.flatten(std::move(all));
-    std::string key = flat ? "" : "never";
-    if (flat)
-      for (const Subschema& s : *flat) {
-        key += s.pointer;
-        key += fmt::format("\n{}",
-                           s.any_of_done + 2 * s.one_of_done + 4 * s.ignores_values +
-                               8 * (s.outermost && (s.find("unevaluatedProperties") || s.find("unevaluatedItems"))));
-      }
-    const auto [found, fresh] = rules_.try_emplace(std::move(key), 0);
+    const auto [found, fresh] = rules_.try_emplace(flat ? key_of(*flat) : "never", 0);
     if (!fresh) return found->second;
     if (rules_.size() > most) throw too_large(*flat);
     found->second = builder_.declare();
     if (flat) todo_.push_back({found->second, *flat});
     return found->second;
+  }
+
+  static std::string key_of(const Conjunction& flat) {
+    std::string key;
+    for (const Subschema& s : flat) {
+      key += s.pointer;
+      key +=
+          fmt::format("\n{}", s.any_of_done + 2 * s.one_of_done + 4 * s.ignores_values +
+                                  8 * (s.outermost && (s.find("unevaluatedProperties") || s.find("unevaluatedItems"))));
+    }
+    return key;
   }
 
   static Error too_large(const Conjunction& all) {
@@ -102,14 +114,29 @@ class Compiler {
       return true;
     };
     if (!std::all_of(all.begin(), all.end(), simple)) {
-      for (Subschema& s : all) s.ignores_values = true;
-      Compiler rest(document_);
-      const std::optional<Grammar> grammar = rest.compile(all);
+      const std::optional<Grammar>& grammar = filter(all);
       std::erase_if(values, [&](const Json& v) { return !grammar || !grammar->matches(write_constant(v)); });
     }
     std::vector<Expression> ways;
     for (const Json& value : values) ways.push_back(text_.constant(value));
     return builder_.choice(std::move(ways));
+  }
+
+  // All but enum and const.
+  const std::optional<Grammar>& filter(Conjunction all) {
+    constexpr std::size_t deepest = 32;
+    std::string place = all[0].pointer;
+    for (Subschema& s : all) {
+      if (s.find("enum") || s.find("const")) place = s.pointer;
+      s.ignores_values = true;
+    }
+    const std::string key = key_of(all);
+    if (const auto found = filters_.known.find(key); found != filters_.known.end()) return found->second;
+    if (filters_.open.size() >= deepest || !filters_.open.insert(key).second)
+      refuse_schema(place, "an enum or const whose schema comes back to it");
+    auto grammar = Compiler(document_, filters_).compile(std::move(all));
+    filters_.open.erase(key);
+    return filters_.known.emplace(key, std::move(grammar)).first->second;
   }
 
   Expression value(Type type, const Conjunction& all) {
@@ -283,6 +310,7 @@ class Compiler {
   }
 
   const SchemaDocument& document_;
+  Filters& filters_;
   GrammarBuilder builder_;
   JsonText text_;
   std::map<std::string, GrammarBuilder::Rule> rules_;
@@ -293,7 +321,8 @@ class Compiler {
 
 Grammar from_json_schema(const Json& schema) {
   const SchemaDocument document(schema);
-  std::optional<Grammar> grammar = Compiler(document).compile(document.root());
+  Compiler::Filters filters;
+  std::optional<Grammar> grammar = Compiler(document, filters).compile(document.root());
   if (!grammar) throw Error(Code::bad_input, "nothing is valid under the schema");
   return std::move(*grammar);
 }

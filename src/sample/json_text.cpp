@@ -72,7 +72,9 @@ Expression JsonText::character(const CharacterSet& set) {
   const CharacterSet escapes = set.common(must_escape);
   for (const auto& [first, last] : escapes.ranges())
     for (char32_t c = first; c <= last; ++c) ways.push_back(g_.literal(escaped(c)));
-  return found->second = g_.choice(std::move(ways));
+  const Expression any = g_.choice(std::move(ways));
+  constexpr std::size_t large = 16;  // ranges: written once, and called
+  return found->second = set.ranges().size() > large ? g_.rule(any) : any;
 }
 
 Expression JsonText::regex(const Regex& regex_) {

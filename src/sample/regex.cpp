@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "base/utf8.h"
+#include "sample/unicode_property.h"
 
 namespace hearth::sample {
 
@@ -208,8 +209,9 @@ class Parser {
       case 'B':
         refuse("a word boundary (\\B)");
       case 'p':
+        return parse_property();
       case 'P':
-        refuse("a Unicode property (\\p)");
+        return parse_property().negated();
       case 'k':
         refuse("a back reference");
       default:
@@ -217,6 +219,16 @@ class Parser {
         if ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z')) fail("an unknown escape");
         return only(c);
     }
+  }
+
+  CharacterSet parse_property() {
+    const std::size_t end = pattern_.find('}', at_);
+    if (!take("{") || end == pattern_.npos || end == at_) fail("a Unicode property without its name in braces");
+    const std::string_view name = pattern_.substr(at_, end - at_);
+    auto set = unicode_property(name);
+    if (!set) refuse(fmt::format("the Unicode property {}", name));
+    at_ = end + 1;
+    return std::move(*set);
   }
 
   char32_t parse_unicode() {

@@ -21,9 +21,9 @@ struct Regex {
 };
 
 // Reads ECMA-262 syntax, with its unanchored meaning: "b" is found in "abc", "^b$" in "b" alone. Classes, escapes,
-// groups (named ones too), alternatives, greedy and lazy repetitions; ^ and $ where an alternative begins and ends.
-// Throws bad_input for what is no regular expression, unsupported naming look-around, back references, word boundaries,
-// Unicode properties and anchors inside.
+// Unicode's general categories (\p{L}), groups (named ones too), alternatives, greedy and lazy repetitions; ^ and $
+// where an alternative begins and ends. Throws bad_input for what is no regular expression, unsupported naming
+// look-around, back references, word boundaries, other Unicode properties and anchors inside.
 Regex parse_regex(std::string_view pattern);
 
 }  // namespace hearth::sample

@@ -111,6 +111,24 @@ TEST(JsonSchema, PropertiesAreCountedOnlyWhereTheirNumberIsBounded) {
   EXPECT_FALSE(grammar.matches("{\"7\":1,\"6\":2}"));
 }
 
+TEST(JsonSchema, PatternsKnowUnicodeCategories) {
+  const Grammar grammar =
+      from_json_schema({{"type", "object"},
+                        {"properties",
+                         {{"id", {{"type", "string"}, {"pattern", "^[\\p{L}\\d_]+$"}, {"maxLength", 200}}},
+                          {"name", {{"type", "string"}, {"pattern", "^\\p{Lu}\\p{Ll}*$"}}}}},
+                        {"patternProperties", {{"^\\p{Nd}$", {{"type", "null"}}}}}});
+  const std::string long_id(200, 'x');
+  for (const std::string& text :
+       {std::string(R"({"id":"añ_9日"})"), std::string(R"({"id":"x","name":"Écrit"})"), std::string(R"({"name":"日"})"),
+        "{\"id\":\"" + long_id + "\"}", std::string(R"({"٣":null})")})
+    EXPECT_EQ(grammar.matches(text), text.find("\"日") == text.npos) << text;
+  for (const std::string& text :
+       {std::string(R"({"id":""})"), std::string(R"({"id":"a b"})"), std::string(R"({"id":"😀"})"),
+        std::string(R"({"name":"écrit"})"), "{\"id\":\"x" + long_id + "\"}", std::string(R"({"٣":1})")})
+    EXPECT_FALSE(grammar.matches(text)) << text;
+}
+
 TEST(JsonSchema, AnyObjectIsAnObject) {
   const Grammar grammar = json_object_grammar();
   EXPECT_TRUE(grammar.matches("{}"));

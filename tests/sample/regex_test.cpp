@@ -78,6 +78,24 @@ TEST(Regex, ReadsWhatStandardRegexDoesNot) {
   EXPECT_TRUE(found("\\cJ\\/\\-[\\b]", "\n/-\b"));
 }
 
+TEST(Regex, KnowsGeneralCategories) {
+  const auto all = [](const char* pattern, const char* text) {
+    return Language::of(parse_regex(pattern)).contains(text);
+  };
+  for (const char* name : {"L", "Letter", "gc=L", "General_Category=Letter"})
+    EXPECT_TRUE(all(("^\\p{" + std::string(name) + "}+$").c_str(), "aZé日ǅʰ")) << name;
+  EXPECT_FALSE(all("\\p{L}", "1_-́ 😀"));
+  EXPECT_TRUE(all("^\\P{L}+$", "1_-́ 😀"));
+  EXPECT_TRUE(all("^\\p{Lu}\\p{Lowercase_Letter}+$", "Écrit"));
+  EXPECT_FALSE(all("^\\p{Lu}", "écrit"));
+  EXPECT_TRUE(all("^\\p{LC}+$", "aǅ") && !all("\\p{LC}", "日ʰ"));
+  EXPECT_TRUE(all("^[\\p{L}\\d_]+$", "añ_9") && !all("^[\\p{L}\\d_]+$", "٣"));
+  EXPECT_TRUE(all("^[^\\p{L}\\p{N}]+$", " -!") && !all("^[^\\p{L}\\p{N}]+$", "-٣"));
+  EXPECT_TRUE(all("^\\p{N}\\p{Nd}\\p{No}\\p{Nl}$", "1٣²Ⅷ"));
+  EXPECT_TRUE(all("^\\p{P}\\p{Sm}\\p{Sc}\\p{Zs}\\p{M}\\p{Cc}$", "!+€\u00a0\u0301\n"));
+  EXPECT_TRUE(all("^\\p{Any}\\p{ASCII}\\p{Assigned}$", "日a😀") && !all("\\p{ASCII}", "é"));
+}
+
 TEST(Regex, FaultsAreNamed) {
   const auto error = [](const char* pattern) -> std::string {
     try {
@@ -98,7 +116,12 @@ TEST(Regex, FaultsAreNamed) {
   EXPECT_EQ(error("\\ud800"), "an escape that is no Unicode character, character 7 of the pattern \\ud800");
   EXPECT_EQ(error("(a)\\1"), "a back reference cannot be kept to, character 6 of the pattern (a)\\1");
   EXPECT_EQ(error("(?<=a)"), "look-behind cannot be kept to, character 5 of the pattern (?<=a)");
-  EXPECT_EQ(error("\\p{L}"), "a Unicode property (\\p) cannot be kept to, character 3 of the pattern \\p{L}");
+  EXPECT_EQ(error("\\p{Script=Greek}"),
+            "the Unicode property Script=Greek cannot be kept to, character 4 of the pattern \\p{Script=Greek}");
+  EXPECT_EQ(error("\\pL"), "a Unicode property without its name in braces, character 3 of the pattern \\pL");
+  EXPECT_EQ(error("\\p{L"), "a Unicode property without its name in braces, character 4 of the pattern \\p{L");
+  EXPECT_EQ(error("\\p{}"), "a Unicode property without its name in braces, character 4 of the pattern \\p{}");
+  EXPECT_EQ(error("\\p{gc=}"), "the Unicode property gc= cannot be kept to, character 4 of the pattern \\p{gc=}");
   EXPECT_EQ(error("(^a)?"), "an anchor inside a pattern cannot be kept to, ^ may begin and $ may end an alternative");
   EXPECT_EQ(error(std::string(300, '(').c_str()).substr(0, 28), "groups are nested too deeply");
 }
