@@ -138,6 +138,8 @@ TEST(ChatTemplate, LongTextsTakeLinearTime) {
   EXPECT_EQ(render("{{ ('a' * 10**7).find('a' * 5000000 ~ 'b') }}"), "-1");
   EXPECT_EQ(render("{{ ('a' * 10**7).count('a' * 100 ~ 'b') }}"), "0");
   EXPECT_EQ(render("{{ ('a' * 10**7).rfind('b' ~ 'a' * 100) }}"), "-1");
+  EXPECT_EQ(render("{{ '{:01000000,}'.format(1)|length }}"), "1000001");
+  EXPECT_EQ(render("{{ ('--' * 200000 ~ 'a')|wordwrap(5)|length }}"), "480001");
   EXPECT_LT(cpu_seconds() - start, 200);
 }
 

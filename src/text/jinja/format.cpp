@@ -73,12 +73,26 @@ std::string in_ascii(std::string_view shown) {
   return out;
 }
 
-std::string grouped(std::string digits, char mark, std::size_t every) {
-  std::size_t end = 0;
+std::size_t leading_digits(std::string_view body, std::size_t every) {
   const auto is_digit = [every](unsigned char c) { return every == 3 ? std::isdigit(c) : std::isxdigit(c); };
-  while (end < digits.size() && is_digit(static_cast<unsigned char>(digits[end]))) ++end;
-  for (std::size_t at = end; at > every; at -= every) digits.insert(at - every, 1, mark);
-  return digits;
+  std::size_t end = 0;
+  while (end < body.size() && is_digit(static_cast<unsigned char>(body[end]))) ++end;
+  return end;
+}
+
+// A mark between groups of so many digits, before which there are zeros until it is `width` long or more.
+std::string grouped(std::string body, char mark, std::size_t every, std::size_t width) {
+  const std::size_t digits = leading_digits(body, every), rest = body.size() - digits;
+  const auto length = [&](std::size_t count) { return count + (count > 0 ? (count - 1) / every : 0) + rest; };
+  std::size_t count = std::max(digits, width > rest ? (width - rest) * every / (every + 1) : 0);
+  while (length(count) < width) ++count;
+  body.insert(0, count - digits, '0');
+  std::string out;
+  for (std::size_t i = 0; i < count; ++i) {
+    if (i > 0 && (count - i) % every == 0) out.push_back(mark);
+    out.push_back(body[i]);
+  }
+  return out + body.substr(count);
 }
 
 std::string show_number(Runtime& runtime, const Spec& spec, const Value& value) {
@@ -130,10 +144,9 @@ std::string show_number(Runtime& runtime, const Spec& spec, const Value& value) 
     placed.fill = "0";
   }
   if (spec.group) {
-    std::string whole = grouped(body, spec.group, every);
-    if (placed.align == '=' && placed.fill == "0")  // zeros are grouped too
-      while (sign.size() + whole.size() < placed.width) whole = grouped(body.insert(0, 1, '0'), spec.group, every);
-    body = std::move(whole);
+    const bool zeros = placed.align == '=' && placed.fill == "0";  // are grouped too
+    const std::size_t width = zeros && placed.width > sign.size() ? placed.width - sign.size() : 0;
+    body = grouped(std::move(body), spec.group, every, width);
   }
   return padded(placed, sign, body, '>');
 }

@@ -50,9 +50,10 @@ class Chunks {
 
   // The end of the dash that begins here after a word and before the next.
   std::size_t dash(std::size_t begin) const {
+    if (begin == 0 || !before_dash(text_[begin - 1])) return begin;  // so that a run is gone through once
     std::size_t end = begin;
     while (at(end) == '-') ++end;
-    const bool is = begin > 0 && before_dash(text_[begin - 1]) && end - begin >= 2 && is_word(at(end));
+    const bool is = end - begin >= 2 && is_word(at(end));
     return is ? end : begin;
   }
   bool hyphen(std::size_t i) const {
@@ -93,7 +94,7 @@ bool blank(Text32 text) {
 std::size_t part_of_word(Text32 word, std::size_t left, bool at_hyphens) {
   if (at_hyphens && word.size() > left && left > 0) {
     const std::size_t hyphen = word.rfind(U'-', left - 1);
-    if (hyphen != Text32::npos && word.find_first_not_of(U'-') < hyphen) return hyphen + 1;
+    if (hyphen != Text32::npos && word.substr(0, hyphen).find_first_not_of(U'-') != Text32::npos) return hyphen + 1;
   }
   return std::min(left, word.size());
 }
