@@ -35,6 +35,7 @@ Json old_wordpiece(const std::filesystem::path& folder, const JsonObject& settin
             {"lowercase", settings.boolean("do_lower_case", true)},
             {"strip_accents", settings.json().value("strip_accents", Json())},
             {"handle_chinese_chars", settings.boolean("tokenize_chinese_chars", true)}}},
+          {"pre_tokenizer", {{"type", "BertPreTokenizer"}}},
           {"added_tokens", std::move(added)}};
 }
 
@@ -87,6 +88,11 @@ class Assembler {
     write_flags(metadata);
     if (vocabulary_.prefixes_once) metadata.set(text::prefixes_once_key, {true});
     if (vocabulary_.composes) metadata.set(text::composes_key, {true});
+    if (!vocabulary_.cleans) metadata.set(text::cleans_key, {false});
+    if (vocabulary_.strips_all_marks) metadata.set(text::strips_all_marks_key, {true});
+    if (!vocabulary_.parts_chinese) metadata.set(text::parts_chinese_key, {false});
+    if (vocabulary_.model == "bert" && !vocabulary_.add_eos.value_or(adds_bos_by_class()))
+      metadata.set(text::add_separator_key, {false});
     write_stripping(text::strip_left_key, vocabulary_.strip_left, metadata);
     write_stripping(text::strip_right_key, vocabulary_.strip_right, metadata);
     if (!vocabulary_.charsmap.empty())
@@ -271,9 +277,10 @@ class Assembler {
       if (value) metadata.set(fmt::format("tokenizer.ggml.{}", key), {*value});
     };
     const bool encoder = vocabulary_.model == "bert";
-    set("add_bos_token", encoder ? true : adds("add_bos_token", vocabulary_.add_bos, adds_bos_by_class()));
+    set("add_bos_token", encoder ? vocabulary_.add_bos.value_or(adds_bos_by_class())
+                                 : adds("add_bos_token", vocabulary_.add_bos, adds_bos_by_class()));
     if (encoder)
-      set("add_sep_token", true);
+      set("add_sep_token", true);  // of BERT's kind, whether one is added or not: llama.cpp always does
     else
       set("add_eos_token", adds("add_eos_token", vocabulary_.add_eos, false));
     auto prefix = vocabulary_.add_space_prefix;
@@ -298,8 +305,9 @@ class Assembler {
   }
   // The class that has no ways of its own adds what tokenizer.json says, and nothing where it is silent.
   bool adds_bos_by_class() const {
-    const bool plain = settings_.string("tokenizer_class", "") == "PreTrainedTokenizerFast" && has("tokenizer.json");
-    return goes_by_settings() || (vocabulary_.model == "llama" && !plain);
+    const std::string name = settings_.string("tokenizer_class", "");  // the latter since transformers 5
+    const bool plain = (name == "PreTrainedTokenizerFast" || name == "TokenizersBackend") && has("tokenizer.json");
+    return goes_by_settings() || ((vocabulary_.model == "llama" || vocabulary_.model == "bert") && !plain);
   }
   bool adds(std::string_view key, const std::optional<bool>& by_template, bool otherwise) const {
     if (settings_.has(key) && (goes_by_settings() || !by_template)) return settings_.boolean(key, false);

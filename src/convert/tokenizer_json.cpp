@@ -270,18 +270,47 @@ class Parser {
                          {"sep", "[SEP]"},
                          {"pad", "[PAD]"},
                          {"mask", "[MASK]"}};  // as BERT has them, where nothing else is said
-    vocabulary_.lowercase = vocabulary_.strip_accents = false;
+    read_wordpiece_normalizers();
+    check_wordpiece_cuts();
+  }
+
+  void read_wordpiece_normalizers() {
+    vocabulary_.lowercase = vocabulary_.strip_accents = vocabulary_.cleans = vocabulary_.parts_chinese = false;
+    bool apart = false;  // accents stand alone (NFD), and must go
     for (const JsonObject& part : normalizers()) {
-      if (type_of(part) != "BertNormalizer")
-        refuse(fmt::format("the normalizer {} of a WordPiece tokenizer", type_of(part)));
-      for (const char* key : {"clean_text", "handle_chinese_chars"})
-        if (!part.boolean(key, true)) refuse(fmt::format("a BertNormalizer with {} false", key));
-      vocabulary_.lowercase = part.boolean("lowercase", true);
-      vocabulary_.strip_accents = part.boolean("strip_accents", *vocabulary_.lowercase);
+      const std::string type = type_of(part);
+      if (type == "BertNormalizer") {
+        vocabulary_.cleans = part.boolean("clean_text", true);
+        vocabulary_.parts_chinese = part.boolean("handle_chinese_chars", true);
+        vocabulary_.lowercase = part.boolean("lowercase", true);
+        vocabulary_.strip_accents = part.boolean("strip_accents", *vocabulary_.lowercase);
+      } else if (type == "NFD") {
+        apart = true;
+      } else if (type == "Lowercase") {
+        vocabulary_.lowercase = true;
+      } else if (type == "StripAccents" && apart) {
+        vocabulary_.strip_accents = vocabulary_.strips_all_marks = true;
+      } else {
+        refuse(fmt::format("the normalizer {} of a WordPiece tokenizer", type));
+      }
     }
-    for (const JsonObject& part : pre_tokenizers())
-      if (type_of(part) != "BertPreTokenizer")
-        refuse(fmt::format("the pre-tokenizer {} of a WordPiece tokenizer", type_of(part)));
+    if (apart && !*vocabulary_.strip_accents)
+      refuse("the normalizer NFD of a WordPiece tokenizer without StripAccents");
+  }
+
+  // At white space, and every punctuation mark alone.
+  void check_wordpiece_cuts() const {
+    bool spaces = false, marks = false;
+    for (const JsonObject& part : pre_tokenizers()) {
+      const std::string type = type_of(part);
+      const bool bert = type == "BertPreTokenizer";
+      if (bert || type == "WhitespaceSplit") spaces = true;
+      if (bert || (type == "Punctuation" && part.string("behavior", "Isolated") == "Isolated"))
+        marks = true;
+      else if (type != "WhitespaceSplit")
+        refuse(fmt::format("the pre-tokenizer {} of a WordPiece tokenizer", type));
+    }
+    if (!spaces || !marks) refuse("a WordPiece tokenizer that does not part words at white space and punctuation");
   }
 
   // What is put around a text: BOS or [CLS] before it, EOS or [SEP] after it.

@@ -28,6 +28,8 @@ struct Vocabulary {
   std::optional<bool> add_bos = {}, add_eos = {};
   std::string prefix = {};  // several tokens before each text, for which GGUF has no word
   std::optional<bool> add_space_prefix = {}, remove_extra_whitespaces = {}, lowercase = {}, strip_accents = {};
+  bool cleans = true, parts_chinese = true;                    // BERT's ways with control characters and Chinese
+  bool strips_all_marks = false;                               // and not accents alone
   bool composes = false;                                       // NFC before all else
   bool prefixes_once = false;                                  // the space prefix stands at a text's beginning alone
   std::set<std::uint64_t> strip_left = {}, strip_right = {};   // tokens that take the white space beside them along

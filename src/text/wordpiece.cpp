@@ -11,7 +11,7 @@ namespace hearth::text {
 namespace {
 
 constexpr std::string_view word_mark = "▁";
-constexpr std::uint32_t word_mark_code = 0x2581;
+constexpr std::uint32_t word_mark_code = 0x2581, capital_dotted_i = 0x130, dot_above = 0x307;
 
 bool is_chinese(std::uint32_t code) {
   return (code >= 0x4e00 && code <= 0x9fff) || (code >= 0x3400 && code <= 0x4dbf) ||
@@ -20,21 +20,25 @@ bool is_chinese(std::uint32_t code) {
          (code >= 0x2f800 && code <= 0x2fa1f);
 }
 
-SpecialTokens defaults() {
+SpecialTokens defaults(const gguf::Metadata& metadata) {
   SpecialTokens special;
   special.bos = 101;
   special.unknown = 100;
   special.separator = 102;
-  special.add_bos = special.add_separator = true;
+  special.add_bos = true;
+  special.add_separator = metadata.boolean(add_separator_key, true);
   return special;
 }
 
 class WordPieceTokenizer final : public TokenizerBase {
  public:
   explicit WordPieceTokenizer(const gguf::Metadata& metadata)
-      : TokenizerBase(metadata, defaults()),
+      : TokenizerBase(metadata, defaults(metadata)),
         lower_case_(metadata.boolean("tokenizer.ggml.normalizer.lowercase", true)),
-        strip_accents_(metadata.boolean("tokenizer.ggml.normalizer.strip_accents", lower_case_)) {
+        strip_accents_(metadata.boolean("tokenizer.ggml.normalizer.strip_accents", lower_case_)),
+        cleans_(metadata.boolean(cleans_key, true)),
+        strips_all_marks_(metadata.boolean(strips_all_marks_key, false)),
+        parts_chinese_(metadata.boolean(parts_chinese_key, true)) {
     std::vector<std::pair<std::string_view, Token>> texts;
     for (std::size_t i = 0; i < vocabulary().size(); ++i) texts.emplace_back(vocabulary().text(Token(i)), Token(i));
     trie_ = Trie(std::move(texts));
@@ -56,7 +60,7 @@ class WordPieceTokenizer final : public TokenizerBase {
       const auto [code, bytes] = character_at(text, at);
       at += bytes;
       const bool blank = code == '\t' || code == '\n' || code == '\r';  // other control characters part no words
-      if (code == 0 || code == replacement_character || (!blank && table(code) & control)) continue;
+      if (cleans_ && (code == 0 || code == replacement_character || (!blank && table(code) & control))) continue;
       std::uint32_t bases[most_bases] = {code};
       const std::size_t count = strip_accents_ ? without_accents(code, bases) : 1;
       for (const std::uint32_t base : std::span(bases).first(count)) encode_character(base, table(base), word, tokens);
@@ -71,12 +75,18 @@ class WordPieceTokenizer final : public TokenizerBase {
 
   void encode_character(std::uint32_t code, Classes classes, Word& word, std::vector<Token>& tokens) const {
     if (classes & space) return finish(word, tokens);
-    const bool alone = (classes & punctuation) || (code < 0x7f && (classes & symbol)) || is_chinese(code);
+    if (strips_all_marks_ && (classes & mark)) return;
+    const bool alone =
+        (classes & punctuation) || (code < 0x7f && (classes & symbol)) || (parts_chinese_ && is_chinese(code));
     if (alone) finish(word, tokens);
     if (word.text.empty()) word.text = word_mark;
     if (code == word_mark_code) code = replacement_character;  // a "▁" of the text begins no word, and is no token
     append_utf8(word.text, lower_case_ ? hearth::text::lower_case(code) : code);
     ++word.characters;
+    if (lower_case_ && code == capital_dotted_i) {  // the only one that becomes two
+      append_utf8(word.text, dot_above);
+      ++word.characters;
+    }
     if (alone) finish(word, tokens);
   }
 
@@ -111,7 +121,7 @@ class WordPieceTokenizer final : public TokenizerBase {
   std::string plain_piece(std::string_view text) const override { return unescape_spaces(text); }
   bool prefixes_space() const noexcept override { return true; }
 
-  bool lower_case_, strip_accents_;
+  bool lower_case_, strip_accents_, cleans_, strips_all_marks_, parts_chinese_;
   Trie trie_;
 };
 

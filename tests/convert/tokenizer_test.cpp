@@ -203,6 +203,49 @@ TEST(WordPiece, FindsWhatStandsAroundATextWhereverItsIdsLie) {
   EXPECT_EQ(ids({{"type", "BertProcessing"}, {"cls", {"(", 4}}, {"sep", {")", 5}}}), (std::vector<Token>{4, 0, 5}));
 }
 
+// As one trained with Hugging Face tokenizers alone: what BERT does besides is only done where it is said.
+TEST(WordPiece, DoesNoMoreThanItsJsonSays) {
+  const Folder folder;
+  json tokenizer = {{"pre_tokenizer", {{"type", "BertPreTokenizer"}}},
+                    {"model",
+                     {{"type", "WordPiece"},
+                      {"vocab",
+                       {{"a", 0},
+                        {"[UNK]", 1},
+                        {"[SEP]", 2},
+                        {"[CLS]", 3},
+                        {"A", 4},
+                        {"##\u0001", 5},
+                        {"中", 6},
+                        {"##中", 7},
+                        {"à", 8},
+                        {"##a", 9}}}}}};
+  folder.save_json("tokenizer_config.json", {{"tokenizer_class", "PreTrainedTokenizerFast"}});
+  const auto ids = [&](std::string_view text) {
+    folder.save_json("tokenizer.json", tokenizer);
+    return text::Tokenizer::load(folder.import(10))->encode(text);
+  };
+  using Ids = std::vector<Token>;
+  EXPECT_EQ(ids("A a\u0001 中中 à\u2003à"), (Ids{4, 0, 5, 6, 7, 8, 8}));
+  tokenizer["normalizer"] = {{"type", "BertNormalizer"}, {"clean_text", false}, {"strip_accents", false}};
+  EXPECT_EQ(ids("A a\u0001 中中 à"), (Ids{0, 0, 5, 6, 6, 8}));
+  tokenizer["normalizer"] = {{"type", "BertNormalizer"}, {"handle_chinese_chars", false}};
+  EXPECT_EQ(ids("A a\u0001a 中中 à"), (Ids{0, 0, 9, 6, 7, 0}));
+  tokenizer["normalizer"] = {{"type", "Sequence"},
+                             {"normalizers", {{{"type", "NFD"}}, {{"type", "Lowercase"}}, {{"type", "StripAccents"}}}}};
+  tokenizer["pre_tokenizer"] = sequence({{{"type", "WhitespaceSplit"}}, {{"type", "Punctuation"}}});
+  EXPECT_EQ(ids("A a\u0001 中中 à\u0903"), (Ids{0, 0, 5, 6, 7, 0}));  // a mark that is no accent goes too
+  const auto around = [&](const json& single) {
+    tokenizer["post_processor"] = {{"type", "TemplateProcessing"}, {"single", single}};
+    return ids("a");
+  };
+  const json cls = {{"SpecialToken", {{"id", "[CLS]"}}}}, text = {{"Sequence", {{"id", "A"}}}},
+             sep = {{"SpecialToken", {{"id", "[SEP]"}}}};
+  EXPECT_EQ(around({cls, text}), (Ids{3, 0}));
+  EXPECT_EQ(around({text, sep}), (Ids{0, 2}));
+  EXPECT_EQ(around({cls, text, sep}), (Ids{3, 0, 2}));
+}
+
 // The wire format of protocol buffers, as far as a SentencePiece model needs it.
 std::string varint(std::uint64_t value) {
   std::string bytes;
@@ -326,6 +369,10 @@ json tiny_bytes() {
   return {{"added_tokens", {{{"id", 3}, {"content", "<|end|>"}, {"special", true}}}},
           {"pre_tokenizer", byte_level},
           {"model", {{"type", "BPE"}, {"vocab", {{"a", 0}, {"b", 1}, {"ab", 2}}}, {"merges", {"a b"}}}}};
+}
+json tiny_words() {
+  return {{"pre_tokenizer", {{"type", "BertPreTokenizer"}}},
+          {"model", {{"type", "WordPiece"}, {"vocab", {{"[UNK]", 0}, {"a", 1}}}}}};
 }
 json tiny_unigram() {
   return {
@@ -571,6 +618,10 @@ TEST(Tokenizer, NamesThePartThatIsNotKnown) {
        {{"model", {{"type", "WordPiece"}, {"max_input_chars_per_word", 50}}}},
        Code::unsupported,
        "max_input_chars_per_word 50"},
+      {tiny_words(), {{"pre_tokenizer", nullptr}}, Code::unsupported, "that does not part words"},
+      {tiny_words(), {{"pre_tokenizer", {{"type", "Whitespace"}}}}, Code::unsupported, "the pre-tokenizer Whitespace"},
+      {tiny_words(), {{"normalizer", {{"type", "NFD"}}}}, Code::unsupported, "NFD of a WordPiece tokenizer without"},
+      {tiny_words(), {{"normalizer", {{"type", "StripAccents"}}}}, Code::unsupported, "the normalizer StripAccents"},
       {tiny_bytes(), {{"model", {{"ignore_merges", true}}}}, Code::unsupported, "ignore_merges"},
       {tiny_bytes(), {{"model", {{"end_of_word_suffix", "</w>"}}}}, Code::unsupported, "end_of_word_suffix"},
       {tiny_bytes(), {{"model", {{"merges", {"ab"}}}}}, Code::bad_input, "merge 0"},

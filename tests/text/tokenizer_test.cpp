@@ -262,6 +262,12 @@ TEST(WordPiece, TakesCharactersApart) {
 
   metadata.set("tokenizer.ggml.normalizer.strip_accents", {false});
   EXPECT_EQ(pieces(*Tokenizer::load(metadata), "한"), (Pieces{"[UNK]"}));
+
+  // The one capital whose small letter is two characters.
+  metadata = small_vocabulary("bert", {{"[UNK]", 3}, {"▁i"}, {"\u0307"}});
+  EXPECT_EQ(pieces(*Tokenizer::load(metadata), "\u0130"), (Pieces{" i"}));
+  metadata.set("tokenizer.ggml.normalizer.strip_accents", {false});
+  EXPECT_EQ(pieces(*Tokenizer::load(metadata), "\u0130"), (Pieces{" i", "\u0307"}));
 }
 
 TEST(Unigram, TakesTheLikeliest) {
