@@ -98,8 +98,9 @@ void read_piece(std::string_view bytes, const std::string& origin, Vocabulary& v
     throw Error(Code::bad_input, fmt::format("piece {} has the type {}", vocabulary.tokens.size(), kind), origin);
   if (!is_utf8(text))
     throw Error(Code::bad_input, fmt::format("piece {} is not valid UTF-8", vocabulary.tokens.size()), origin);
-  // The numbers of the types are GGUF's too.
-  vocabulary.set(vocabulary.tokens.size(), std::move(text), static_cast<text::TokenKind>(kind), score);
+  const auto token_kind = static_cast<text::TokenKind>(kind);  // the numbers are GGUF's too
+  if (token_kind == text::TokenKind::user_defined) text = as_in_texts(std::move(text));
+  vocabulary.set(vocabulary.tokens.size(), std::move(text), token_kind, score);
 }
 
 Trainer read_trainer(std::string_view bytes, const std::string& origin) {
@@ -152,6 +153,8 @@ Vocabulary parse_sentencepiece(std::string_view bytes, const std::string& origin
       throw Error(Code::unsupported, "a SentencePiece model of byte pairs without tokens for single bytes", origin);
     vocabulary.charsmap.clear();
     vocabulary.remove_extra_whitespaces = {};
+    if (std::ranges::find(vocabulary.kinds, text::TokenKind::user_defined) != vocabulary.kinds.end())
+      vocabulary.space_prefix = "whole";
   }
   const auto role = [&](const char* name, std::int64_t id) {
     if (id >= 0 && static_cast<std::uint64_t>(id) < vocabulary.tokens.size())

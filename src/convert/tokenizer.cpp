@@ -86,7 +86,8 @@ class Assembler {
     write_roles(metadata);
     if (vocabulary_.model == "bert") mark_word_beginnings();
     write_flags(metadata);
-    if (vocabulary_.prefixes_once) metadata.set(text::prefixes_once_key, {true});
+    if (!vocabulary_.space_prefix.empty()) metadata.set(text::space_prefix_key, {vocabulary_.space_prefix});
+    if (vocabulary_.keeps_outer_spaces) metadata.set(text::keeps_outer_spaces_key, {true});
     if (vocabulary_.composes) metadata.set(text::composes_key, {true});
     if (!vocabulary_.cleans) metadata.set(text::cleans_key, {false});
     if (vocabulary_.strips_all_marks) metadata.set(text::strips_all_marks_key, {true});
@@ -167,7 +168,7 @@ class Assembler {
       }
       pieces.strip_left = std::move(vocabulary_.strip_left);
       pieces.strip_right = std::move(vocabulary_.strip_right);
-      pieces.prefixes_once = vocabulary_.prefixes_once;
+      pieces.space_prefix = vocabulary_.space_prefix;
       pieces.add_bos = vocabulary_.add_bos;
       pieces.add_eos = vocabulary_.add_eos;
       for (const auto& [role, text] : vocabulary_.roles) pieces.roles[role] = text;

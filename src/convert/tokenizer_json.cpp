@@ -142,6 +142,7 @@ class Parser {
   // SentencePiece's byte pairs, which GGUF orders by the scores of what they become, as SentencePiece does itself.
   void read_sentencepiece_pairs() {
     vocabulary_.model = "llama";
+    vocabulary_.add_space_prefix = false;
     bool prefix = false;
     for (const JsonObject& part : normalizers()) {
       const std::string type = type_of(part);
@@ -154,14 +155,13 @@ class Parser {
     for (const JsonObject& part : pre_tokenizers()) {
       const std::string type = type_of(part);
       if (type == "Metaspace") {
-        vocabulary_.prefixes_once = !prefix && part.string("prepend_scheme", "") == "first";
-        prefix = prefix || is_prefixed(part);
+        if (!prefix) read_space_prefix(part);  // else Prepend was there before
       } else if (!(type == "Split" && part.object("pattern").string("String", "") == " ")) {
         // A Split at spaces has none left to split at.
         refuse(fmt::format("the pre-tokenizer {} of a SentencePiece tokenizer", type));
       }
     }
-    vocabulary_.add_space_prefix = prefix;
+    if (prefix) vocabulary_.add_space_prefix = true;
     if (!model_.boolean("byte_fallback", false)) refuse("a BPE model that is neither byte-level nor has byte_fallback");
     score_by_merges();
     mark_bytes();
@@ -186,11 +186,15 @@ class Parser {
       if (is_byte(vocabulary_.tokens[id])) vocabulary_.kinds[id] = text::TokenKind::byte;
   }
 
-  static bool is_prefixed(const JsonObject& metaspace) {
+  void read_space_prefix(const JsonObject& metaspace) {
     if (metaspace.string("replacement", std::string(space_mark)) != space_mark)
       metaspace.fail("Metaspace replaces spaces by something else than ▁");
-    return metaspace.string("prepend_scheme", metaspace.boolean("add_prefix_space", true) ? "always" : "never") !=
-           "never";
+    const std::string scheme =
+        metaspace.string("prepend_scheme", metaspace.boolean("add_prefix_space", true) ? "always" : "never");
+    if (scheme != "always" && scheme != "first" && scheme != "never")
+      metaspace.fail(fmt::format("Metaspace has the prepend_scheme {}", scheme));
+    vocabulary_.add_space_prefix = scheme != "never";
+    vocabulary_.space_prefix = scheme == "always" ? "missing" : scheme == "first" ? "first" : "";
   }
 
   void mark_unknown() {
@@ -224,22 +228,32 @@ class Parser {
     for (const JsonObject& part : pre_tokenizers()) {
       const std::string type = type_of(part);
       if (type == "Metaspace")
-        vocabulary_.add_space_prefix = is_prefixed(part);
+        read_space_prefix(part);
       else if (type == "WhitespaceSplit")
-        vocabulary_.remove_extra_whitespaces = true;
+        vocabulary_.remove_extra_whitespaces = strips_ = true;
       else
         refuse(fmt::format("the pre-tokenizer {} of a Unigram tokenizer", type));
     }
+    if (strips_ && !*vocabulary_.remove_extra_whitespaces)
+      refuse("a Unigram tokenizer that strips white space and keeps runs of it");
+    vocabulary_.keeps_outer_spaces = *vocabulary_.remove_extra_whitespaces && !strips_;
   }
 
   void read_unigram_normalizer(const JsonObject& part) {
     const std::string type = type_of(part);
     if (type == "Precompiled")
       vocabulary_.charsmap = decode_base64(part.string("precompiled_charsmap", ""));
-    else if (type == "Strip" || (type == "Replace" && part.object("pattern").string("Regex", "") == " {2,}"))
+    else if (type == "Strip" && part.boolean("strip_right", true))
+      strips_ = true;
+    else if (type == "Replace" && part.object("pattern").string("Regex", "") == " {2,}" && is_space(part))
       vocabulary_.remove_extra_whitespaces = true;
     else
       refuse(fmt::format("the normalizer {} of a Unigram tokenizer", type));
+  }
+
+  static bool is_space(const JsonObject& replace) {
+    const std::string content = replace.string("content", "");
+    return content == " " || content == space_mark;
   }
 
   std::string decode_base64(std::string_view text) const {
@@ -367,6 +381,7 @@ class Parser {
 
   JsonObject model_, tokenizer_;
   Vocabulary vocabulary_;
+  bool strips_ = false;  // of Unigram: white space after a text goes
 };
 
 }  // namespace

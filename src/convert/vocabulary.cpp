@@ -56,6 +56,12 @@ bool looks_special(std::string_view text) {
 
 }  // namespace
 
+std::string as_in_texts(std::string token) {
+  constexpr std::string_view mark = "▁";
+  for (std::size_t at = 0; (at = token.find(mark, at)) != token.npos;) token.replace(at, mark.size(), " ");
+  return token;
+}
+
 void add_tokens(const Json& list, const std::string& origin, Vocabulary& vocabulary) {
   if (list.is_null()) return;
   if (!list.is_array()) throw Error(Code::bad_input, "added_tokens is no list", origin);
@@ -65,8 +71,7 @@ void add_tokens(const Json& list, const std::string& origin, Vocabulary& vocabul
     if (!content || !content->is_string()) token.fail("an added token has no content");
     std::string text = content->get<std::string>();
     const bool special = token.boolean("special", false) || looks_special(text);
-    if (!special && vocabulary.model != "gpt2" && vocabulary.model != "bert")  // it is matched in the text as it is
-      for (std::size_t at; (at = text.find("▁")) != text.npos;) text.replace(at, std::string_view("▁").size(), " ");
+    if (!special && vocabulary.model != "gpt2" && vocabulary.model != "bert") text = as_in_texts(std::move(text));
     if (token.boolean("single_word", false))
       throw Error(Code::unsupported,
                   fmt::format("the added token {}, met as a whole word only, has no equal in GGUF", text.substr(0, 80)),

@@ -28,10 +28,11 @@ struct Vocabulary {
   std::optional<bool> add_bos = {}, add_eos = {};
   std::string prefix = {};  // several tokens before each text, for which GGUF has no word
   std::optional<bool> add_space_prefix = {}, remove_extra_whitespaces = {}, lowercase = {}, strip_accents = {};
-  bool cleans = true, parts_chinese = true;                    // BERT's ways with control characters and Chinese
-  bool strips_all_marks = false;                               // and not accents alone
-  bool composes = false;                                       // NFC before all else
-  bool prefixes_once = false;                                  // the space prefix stands at a text's beginning alone
+  bool cleans = true, parts_chinese = true;  // BERT's ways with control characters and Chinese
+  bool strips_all_marks = false;             // and not accents alone
+  bool composes = false;                     // NFC before all else
+  std::string space_prefix = {};             // text::space_prefix_key, where not the usual
+  bool keeps_outer_spaces = false;
   std::set<std::uint64_t> strip_left = {}, strip_right = {};   // tokens that take the white space beside them along
   std::map<std::string, std::string, std::less<>> roles = {};  // "bos" -> "<s>", as the tokenizer itself says
 
@@ -54,6 +55,9 @@ Vocabulary read_tokenizer_json(const std::filesystem::path& path);
 Vocabulary read_sentencepiece(const std::filesystem::path& path);
 Vocabulary parse_tokenizer_json(Json json, const std::string& origin);
 Vocabulary parse_sentencepiece(std::string_view bytes, const std::string& origin);
+
+// A user-defined token as texts have it: with spaces for "▁".
+std::string as_in_texts(std::string token);
 
 // The tokens that tokenizer.json, tokenizer_config.json and added_tokens.json add to the model's own.
 void add_tokens(const Json& list, const std::string& origin, Vocabulary& vocabulary);

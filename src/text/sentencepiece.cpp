@@ -99,8 +99,7 @@ class SentencePieceTokenizer final : public TokenizerBase {
  public:
   explicit SentencePieceTokenizer(const gguf::Metadata& metadata)
       : TokenizerBase(metadata, defaults()),
-        add_space_prefix_(metadata.boolean("tokenizer.ggml.add_space_prefix", true)),
-        prefixes_once_(metadata.boolean(prefixes_once_key, false)),
+        space_prefix_(read_space_prefix(metadata, true)),
         neighbours_(vocabulary()),
         ranks_(vocabulary().size()) {
     const std::vector<Token> order = by_score(vocabulary());
@@ -124,15 +123,17 @@ class SentencePieceTokenizer final : public TokenizerBase {
     for (const Fragment& fragment : fragments) bytes += fragment.text.size();
     WordCache cache(bytes);
     MergeWork work;
-    const std::string_view first = fragments.empty() ? std::string_view() : fragments.front().text;
-    bool prefix = add_space_prefix_ && !(prefixes_once_ && (first.starts_with(' ') || first.starts_with("▁")));
+    bool prefix = space_prefix_ != SpacePrefix::none;
     for (const Fragment& fragment : fragments) {
       if (fragment.token != no_token) {
+        const TokenKind kind = vocabulary().kind(fragment.token);
+        if (prefix && space_prefix_ == SpacePrefix::whole && kind == TokenKind::user_defined)
+          encode_word(escape_spaces("", true), cache, work, tokens);
         tokens.push_back(fragment.token);
-        prefix = prefixes_space_again();
+        prefix = prefixes_after(space_prefix_, kind);
         continue;
       }
-      const std::string text = escape_spaces(fragment.text, prefix);
+      const std::string text = escape_spaces(fragment.text, prefix && prefixes(space_prefix_, fragment.text));
       prefix = false;
       std::size_t begin = 0;
       std::uint32_t left = 0;
@@ -165,10 +166,9 @@ class SentencePieceTokenizer final : public TokenizerBase {
   }
 
   std::string plain_piece(std::string_view text) const override { return unescape_spaces(text); }
-  bool prefixes_space() const noexcept override { return add_space_prefix_; }
-  bool prefixes_space_again() const noexcept override { return add_space_prefix_ && !prefixes_once_; }
+  SpacePrefix space_prefix() const noexcept override { return space_prefix_; }
 
-  bool add_space_prefix_, prefixes_once_;
+  SpacePrefix space_prefix_;
   Neighbours neighbours_;
   std::vector<std::uint32_t> ranks_;  // by token: 0 for the highest score
   std::array<Token, 256> bytes_;

@@ -96,7 +96,7 @@ std::string TokenizerBase::piece(Token token, bool special) const {
 
 std::string TokenizerBase::decode(std::span<const Token> tokens, bool special) const {
   std::string text;
-  bool strip = prefixes_space();
+  bool strip = space_prefix() != SpacePrefix::none;
   for (const Token token : tokens) {
     std::string piece = this->piece(token, special);
     const TokenKind kind = vocabulary_.kind(token);
@@ -104,11 +104,33 @@ std::string TokenizerBase::decode(std::span<const Token> tokens, bool special) c
       if (strip && piece.starts_with(' ')) piece.erase(0, 1);
       strip = false;
     } else {
-      strip = prefixes_space_again();
+      strip = prefixes_after(space_prefix(), kind);
     }
     text += piece;
   }
   return text;
+}
+
+SpacePrefix read_space_prefix(const gguf::Metadata& metadata, bool absent) {
+  if (!metadata.boolean("tokenizer.ggml.add_space_prefix", absent)) return SpacePrefix::none;
+  const std::string name = metadata.string(space_prefix_key, "usual");
+  constexpr std::pair<std::string_view, SpacePrefix> known[] = {{"usual", SpacePrefix::usual},
+                                                                {"missing", SpacePrefix::missing},
+                                                                {"first", SpacePrefix::first},
+                                                                {"whole", SpacePrefix::whole}};
+  for (const auto& [one, prefix] : known)
+    if (one == name) return prefix;
+  throw Error(Code::bad_input, fmt::format("{} is the unknown \"{}\"", space_prefix_key, name), metadata.origin());
+}
+
+bool prefixes_after(SpacePrefix prefix, TokenKind kind) noexcept {
+  return prefix == SpacePrefix::usual || prefix == SpacePrefix::missing ||
+         (prefix == SpacePrefix::whole && kind != TokenKind::user_defined);
+}
+
+bool prefixes(SpacePrefix prefix, std::string_view text) noexcept {
+  if (prefix != SpacePrefix::missing && prefix != SpacePrefix::first) return prefix != SpacePrefix::none;
+  return !text.starts_with(' ') && !text.starts_with(space_mark);
 }
 
 std::string escape_spaces(std::string_view text, bool prefix) {

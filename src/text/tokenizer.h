@@ -22,14 +22,16 @@ struct EncodeOptions {
 enum class TokenKind : std::uint8_t { normal = 1, unknown = 2, control = 3, user_defined = 4, unused = 5, byte = 6 };
 
 // What tokenizer.json can say and GGUF has no key for; other programs pass it over. Ids of tokens that take the white
-// space before or after them along; whether a byte-level tokenizer composes texts (NFC); whether SentencePiece's space
-// before a text comes at its beginning alone, where no other is, and not after special tokens; whether WordPiece drops
+// space before or after them along; whether a byte-level tokenizer composes texts (NFC); where SentencePiece's
+// space before a text comes (see SpacePrefix); whether, where runs of spaces are one, those around a text stay; whether
+// WordPiece drops
 // control characters, parts Chinese ones and puts [SEP] after a text, as BERT does, and whether it takes all marks for
 // accents, as BERT does not.
 inline constexpr std::string_view strip_left_key = "hearth.tokenizer.strip_left",
                                   strip_right_key = "hearth.tokenizer.strip_right",
                                   composes_key = "hearth.tokenizer.nfc",
-                                  prefixes_once_key = "hearth.tokenizer.prefixes_once",
+                                  space_prefix_key = "hearth.tokenizer.space_prefix",
+                                  keeps_outer_spaces_key = "hearth.tokenizer.keep_outer_spaces",
                                   cleans_key = "hearth.tokenizer.clean_text",
                                   parts_chinese_key = "hearth.tokenizer.handle_chinese_chars",
                                   strips_all_marks_key = "hearth.tokenizer.strip_all_marks",

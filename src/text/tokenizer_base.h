@@ -15,6 +15,17 @@
 
 namespace hearth::text {
 
+// Where a space is put before text. Usual in GGUF files: at the beginning and after special tokens, whatever is there.
+// `missing`: the same where none is; `first`: at the beginning alone, where none is [transformers' Metaspace]. `whole`:
+// as usual, with user-defined tokens as part of the text [SentencePiece itself].
+enum class SpacePrefix { none, usual, missing, first, whole };
+// Throws bad_input for what is none of them. `absent`: whether there is one where the metadata is silent.
+SpacePrefix read_space_prefix(const gguf::Metadata& metadata, bool absent);
+// Whether the text that follows this kind of token begins anew.
+bool prefixes_after(SpacePrefix prefix, TokenKind kind) noexcept;
+// Whether one is put before this text, where the place for it is.
+bool prefixes(SpacePrefix prefix, std::string_view text) noexcept;
+
 class TokenizerBase : public Tokenizer {
  public:
   TokenizerBase(const gguf::Metadata& metadata, const SpecialTokens& defaults);
@@ -36,9 +47,7 @@ class TokenizerBase : public Tokenizer {
   virtual void encode(std::span<const Fragment> fragments, std::vector<Token>& tokens) const = 0;
   // The bytes of a token of the kind `normal`.
   virtual std::string plain_piece(std::string_view text) const = 0;
-  // Whether a space is put before a text, and before text that follows a special token.
-  virtual bool prefixes_space() const noexcept { return false; }
-  virtual bool prefixes_space_again() const noexcept { return prefixes_space(); }
+  virtual SpacePrefix space_prefix() const noexcept { return SpacePrefix::none; }
 
   const Vocabulary& vocabulary() const noexcept { return vocabulary_; }
   const SpecialTokens& special() const noexcept { return special_; }

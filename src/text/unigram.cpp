@@ -25,71 +25,65 @@ class UnigramTokenizer final : public TokenizerBase {
  public:
   explicit UnigramTokenizer(const gguf::Metadata& metadata)
       : TokenizerBase(metadata, defaults()),
-        add_space_prefix_(metadata.boolean("tokenizer.ggml.add_space_prefix", false)),
+        space_prefix_(read_space_prefix(metadata, false)),
         merge_spaces_(metadata.boolean("tokenizer.ggml.remove_extra_whitespaces", false)),
+        keeps_outer_spaces_(metadata.boolean(keeps_outer_spaces_key, false)),
         charsmap_(metadata) {
-    std::vector<std::pair<std::string_view, Token>> texts, user_defined;
+    std::vector<std::pair<std::string_view, Token>> texts;
     float least = std::numeric_limits<float>::max();
     std::size_t bytes = 0;
     for (std::size_t i = 0; i < vocabulary().size(); ++i) {
       const TokenKind kind = vocabulary().kind(Token(i));
-      const std::pair<std::string_view, Token> entry(vocabulary().text(Token(i)), Token(i));
       if (kind == TokenKind::normal) least = std::min(least, vocabulary().score(Token(i)));
       if (kind == TokenKind::normal || kind == TokenKind::user_defined || kind == TokenKind::unused)
-        texts.push_back(entry);
-      if (kind == TokenKind::user_defined) user_defined.push_back(entry);
+        texts.emplace_back(vocabulary().text(Token(i)), Token(i));
       bytes += kind == TokenKind::byte;
     }
     unknown_score_ = least - unknown_penalty;
     has_bytes_ = bytes == 256;
     trie_ = Trie(std::move(texts));
-    user_defined_ = Trie(std::move(user_defined));
   }
 
  private:
   void encode(std::span<const Fragment> fragments, std::vector<Token>& tokens) const override {
-    for (const Fragment& fragment : fragments)
-      if (fragment.token != no_token)
+    bool prefix = space_prefix_ != SpacePrefix::none;
+    for (const Fragment& fragment : fragments) {
+      if (fragment.token != no_token) {
         tokens.push_back(fragment.token);
-      else
-        encode_text(normalise(fragment.text), tokens);
+        prefix = prefixes_after(space_prefix_, vocabulary().kind(fragment.token));
+      } else {
+        encode_text(normalise(fragment.text, prefix), tokens);
+        prefix = false;
+      }
+    }
   }
 
-  std::string normalise(std::string_view text) const {
+  std::string normalise(std::string_view text, bool prefix) const {
     std::string result;
     result.reserve(text.size() * 3);
-    bool prefixed = false, in_word = false;
+    bool after_space = false, blank = true;
     for (std::size_t at = 0; at < text.size();) {
       const auto [bytes, replacement] = normalised_at(text.substr(at));
       at += bytes;
       for (const char c : replacement) {
-        if (c == ' ') {
-          in_word = false;
-          if (!merge_spaces_) result += space_mark;
-          continue;
-        }
-        const bool first = result.empty();  // what merging drops before it parts it from nothing
-        if (!in_word && ((add_space_prefix_ && !prefixed) || (merge_spaces_ && !first))) {
+        if (c != ' ')
+          result += c;
+        else if (!merge_spaces_ || (!after_space && (keeps_outer_spaces_ || !result.empty())))
           result += space_mark;
-          prefixed = true;
-        }
-        in_word = true;
-        result += c;
+        after_space = c == ' ';
+        blank = blank && after_space;
       }
     }
+    if (merge_spaces_ && !keeps_outer_spaces_ && after_space && !blank)
+      result.resize(result.size() - space_mark.size());
+    // The usual one stands before a word.
+    if (prefix && !result.empty() && prefixes(space_prefix_, result) && !(blank && space_prefix_ == SpacePrefix::usual))
+      result.insert(0, space_mark);
     return result;
   }
 
-  // What the text begins with, and what stands for it: a user-defined token as it is, a replacement, one character.
+  // What the text begins with, and what stands for it: a replacement, or one character.
   Charsmap::Match normalised_at(std::string_view text) const {
-    std::size_t length = 0;
-    Trie::Node node = Trie::root;
-    for (std::size_t i = 0; i < text.size(); ++i) {
-      node = user_defined_.child(node, text[i]);
-      if (node == Trie::none) break;
-      length = i + 1;
-    }
-    if (length > 0) return {length, text.substr(0, length)};
     if (const Charsmap::Match match = charsmap_.match(text); match.bytes > 0) return match;
     const Character character = character_at(text, 0);
     if (character.code == replacement_character) return {character.bytes, "\xef\xbf\xbd"};
@@ -141,12 +135,13 @@ class UnigramTokenizer final : public TokenizerBase {
   }
 
   std::string plain_piece(std::string_view text) const override { return unescape_spaces(text); }
-  bool prefixes_space() const noexcept override { return add_space_prefix_; }
+  SpacePrefix space_prefix() const noexcept override { return space_prefix_; }
 
   static constexpr std::string_view space_mark = "▁";
-  bool add_space_prefix_, merge_spaces_;
+  SpacePrefix space_prefix_;
+  bool merge_spaces_, keeps_outer_spaces_;
   Charsmap charsmap_;
-  Trie trie_, user_defined_;
+  Trie trie_;
   float unknown_score_ = 0;
   bool has_bytes_ = false;  // a token for each
 };

@@ -119,7 +119,7 @@ class WordPieceTokenizer final : public TokenizerBase {
   }
 
   std::string plain_piece(std::string_view text) const override { return unescape_spaces(text); }
-  bool prefixes_space() const noexcept override { return true; }
+  SpacePrefix space_prefix() const noexcept override { return SpacePrefix::usual; }
 
   bool lower_case_, strip_accents_, cleans_, strips_all_marks_, parts_chinese_;
   Trie trie_;

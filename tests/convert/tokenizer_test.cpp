@@ -1,5 +1,6 @@
 // Tokenizers carried over: the ids of the shared cases from tokenizer.json and tokenizer.model made of the shared
 // vocabularies, and what is refused.
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -333,7 +334,7 @@ TEST_P(SentencePiece, GivesTheIdsOfTheReferenceFromMerges) {
          {"merges", merges_of(shared)}}}});
   const gguf::Metadata metadata = folder.import(shared.tokens().size());
   EXPECT_TRUE(metadata.boolean("tokenizer.ggml.add_space_prefix", false));
-  EXPECT_FALSE(metadata.has(text::prefixes_once_key));
+  EXPECT_FALSE(metadata.has(text::space_prefix_key));
   shared.expect_ids(metadata);
 }
 
@@ -363,6 +364,18 @@ TEST_P(SentencePiece, PutsASpaceBeforeTheBeginningAloneWhereItsJsonSaysSo) {
 
 INSTANTIATE_TEST_SUITE_P(Vocabularies, SentencePiece, testing::Values("llama-spm", "phi-3"),
                          [](const auto& one) { return std::string(one.param) == "phi-3" ? "phi3" : "llama"; });
+
+// Texts have spaces where pieces have "▁"; the space before a text is one before its user-defined tokens too.
+TEST(SentencePiece, ReadsUserDefinedPiecesAsTextsHaveThem) {
+  std::string model = piece("<unk>", 0, 2) + piece("▁", -1, 1) + piece("a", -2, 1) + piece("▁deux▁", 0, 4);
+  for (int byte = 0; byte < 256; ++byte) model += piece(fmt::format("<0x{:02X}>", byte), 0, 6);
+  const Folder folder;
+  save(folder.path() / "tokenizer.model", model + bytes_field(2, number_field(3, 2)));
+  const auto tokenizer = text::Tokenizer::load(folder.import(260));
+  const std::vector<Token> ids = tokenizer->encode(" deux a deux ", {.add_special = false});
+  EXPECT_EQ(ids, (std::vector<Token>{1, 3, 2, 3}));
+  EXPECT_EQ(tokenizer->decode(ids), " deux a deux ");
+}
 
 // A small tokenizer of each model, to change.
 json tiny_bytes() {
@@ -401,6 +414,35 @@ TEST(Unigram, KnowsItsBytes) {
     const Folder folder;
     folder.save_json("tokenizer.json", tokenizer);
     EXPECT_EQ(folder.import(5).integers("tokenizer.ggml.token_type")[4], fallback ? 6 : 1);
+  }
+}
+
+// What transformers has written over the years for one way of treating spaces, or nearly one.
+TEST(Unigram, KnowsWhichSpacesStay) {
+  struct Case {
+    json normalizers;
+    bool splits;
+    bool merges, keeps_outer;
+  };
+  const auto replace = [](const char* content) {
+    return json{{"type", "Replace"}, {"pattern", {{"Regex", " {2,}"}}}, {"content", content}};
+  };
+  const json strip = {{"type", "Strip"}, {"strip_left", false}, {"strip_right", true}};
+  const Case cases[] = {{json::array(), false, false, false},
+                        {json::array(), true, true, false},
+                        {{replace(" ")}, false, true, true},
+                        {{strip, replace("▁")}, false, true, false}};
+  for (const Case& one : cases) {
+    json tokenizer = tiny_unigram();
+    tokenizer["normalizer"] = {{"type", "Sequence"}, {"normalizers", one.normalizers}};
+    tokenizer["pre_tokenizer"]["pretokenizers"] = {{{"type", "Metaspace"}, {"prepend_scheme", "first"}}};
+    if (one.splits) tokenizer["pre_tokenizer"]["pretokenizers"].push_back({{"type", "WhitespaceSplit"}});
+    const Folder folder;
+    folder.save_json("tokenizer.json", tokenizer);
+    const gguf::Metadata metadata = folder.import(6);
+    EXPECT_EQ(metadata.boolean("tokenizer.ggml.remove_extra_whitespaces", true), one.merges) << tokenizer;
+    EXPECT_EQ(metadata.boolean(text::keeps_outer_spaces_key, false), one.keeps_outer) << tokenizer;
+    EXPECT_EQ(metadata.string(text::space_prefix_key, ""), "first");
   }
 }
 
@@ -634,6 +676,15 @@ TEST(Tokenizer, NamesThePartThatIsNotKnown) {
        Code::unsupported,
        "the added token the, met as a whole word only"},
       {tiny_bytes(), {{"model", nullptr}}, Code::unsupported, "the model of unknown type"},
+      {tiny_unigram(), {{"normalizer", {{"type", "Strip"}, {"strip_right", false}}}}, Code::unsupported, "Strip"},
+      {tiny_unigram(),
+       {{"normalizer", {{"type", "Strip"}}}, {"pre_tokenizer", {{"type", "Metaspace"}}}},
+       Code::unsupported,
+       "keeps runs of it"},
+      {tiny_unigram(),
+       {{"pre_tokenizer", {{"type", "Metaspace"}, {"prepend_scheme", "odd"}}}},
+       Code::bad_input,
+       "the prepend_scheme odd"},
       {tiny_unigram(), {{"normalizer", {{"type", "NFKC"}}}}, Code::unsupported, "the normalizer NFKC"},
       {tiny_unigram(), {{"normalizer", {{"precompiled_charsmap", "!"}}}}, Code::bad_input, "Base64"},
       {tiny_unigram(), {{"model", {{"unk_id", 9}}}}, Code::bad_input, "unk_id is 9"},

@@ -216,7 +216,7 @@ TEST(SentencePiece, PutsASpaceBeforeTextAndTakesItAway) {
 
 TEST(SentencePiece, MayPutASpaceBeforeTheBeginningAlone) {
   auto metadata = small_sentencepiece();
-  metadata.set(prefixes_once_key, {true});
+  metadata.set(space_prefix_key, {std::string("first")});
   const auto tokenizer = Tokenizer::load(metadata);
   const EncodeOptions options = {.add_special = false, .parse_special = true};
   EXPECT_EQ(pieces(*tokenizer, "hello</s>hello</s> hello", options),
@@ -224,6 +224,30 @@ TEST(SentencePiece, MayPutASpaceBeforeTheBeginningAlone) {
   EXPECT_EQ(pieces(*tokenizer, " hello", options), (Pieces{" hello"}));
   EXPECT_EQ(pieces(*tokenizer, "</s>hello", options), (Pieces{"</s>", "h", "el", "lo"}));
   for (const char* text : {"hello", "hello</s> h", "</s> h", "é <tool> h", ""})
+    EXPECT_EQ(tokenizer->decode(tokenizer->encode(text, options), true), text);
+}
+
+TEST(SentencePiece, MayPutASpaceWhereNoneIs) {
+  auto metadata = small_sentencepiece();
+  metadata.set(space_prefix_key, {std::string("missing")});
+  const auto tokenizer = Tokenizer::load(metadata);
+  const EncodeOptions options = {.add_special = false, .parse_special = true};
+  EXPECT_EQ(pieces(*tokenizer, "hello</s>hello</s> hello", options),
+            (Pieces{" hello", "</s>", " hello", "</s>", " hello"}));
+  EXPECT_EQ(pieces(*tokenizer, "<tool>h", options), (Pieces{"<tool>", " h"}));
+  EXPECT_EQ(pieces(*tokenizer, "  h", options), (Pieces{" ", " h"}));
+}
+
+// As SentencePiece itself does, to which user-defined tokens are text and special ones are not.
+TEST(SentencePiece, MayPutASpaceBeforeTheWholeText) {
+  auto metadata = small_sentencepiece();
+  metadata.set(space_prefix_key, {std::string("whole")});
+  const auto tokenizer = Tokenizer::load(metadata);
+  const EncodeOptions options = {.add_special = false, .parse_special = true};
+  EXPECT_EQ(pieces(*tokenizer, "<tool>h", options), (Pieces{" ", "<tool>", "h"}));
+  EXPECT_EQ(pieces(*tokenizer, "h<tool> h<tool>", options), (Pieces{" h", "<tool>", " h", "<tool>"}));
+  EXPECT_EQ(pieces(*tokenizer, "</s><tool> h</s>h", options), (Pieces{"</s>", " ", "<tool>", " h", "</s>", " h"}));
+  for (const char* text : {"<tool>h", "<tool> h", "h <tool> h", "</s>h</s><tool>h", " <tool>"})
     EXPECT_EQ(tokenizer->decode(tokenizer->encode(text, options), true), text);
 }
 
@@ -288,6 +312,38 @@ TEST(Unigram, PutsASpaceBeforeATextOnlyWhereAsked) {
   const auto tokenizer = Tokenizer::load(metadata);
   EXPECT_EQ(pieces(*tokenizer, "  lol  hello "), (Pieces{"l", "o", "l", " he", "llo"}));
   EXPECT_EQ(tokenizer->decode(tokenizer->encode("lo hello")), "lo hello");
+}
+
+TEST(Unigram, PutsASpaceWhereNoneIs) {
+  auto metadata = small_unigram();
+  metadata.set("tokenizer.ggml.add_space_prefix", {true});
+  const auto all = [&](std::string_view text) { return pieces(*Tokenizer::load(metadata), text); };
+  EXPECT_EQ(all("  l"), (Pieces{" ", " ", " ", "l"}));  // as llama.cpp
+  metadata.set(space_prefix_key, {std::string("missing")});
+  EXPECT_EQ(all("  l"), (Pieces{" ", " ", "l"}));
+  EXPECT_EQ(all("▁l"), (Pieces{" ", "l"}));
+  EXPECT_EQ(all(" "), (Pieces{" "}));
+  EXPECT_EQ(all("l"), (Pieces{" ", "l"}));
+  metadata.set(space_prefix_key, {std::string("odd")});
+  EXPECT_EQ(fault(metadata), "hearth.tokenizer.space_prefix is the unknown \"odd\", small.gguf");
+}
+
+TEST(Unigram, MayKeepASpaceAroundAText) {
+  auto metadata = small_unigram();
+  metadata.set("tokenizer.ggml.add_space_prefix", {true});
+  metadata.set(space_prefix_key, {std::string("missing")});
+  metadata.set("tokenizer.ggml.remove_extra_whitespaces", {true});
+  metadata.set(keeps_outer_spaces_key, {true});
+  const auto tokenizer = Tokenizer::load(metadata);
+  EXPECT_EQ(pieces(*tokenizer, "  l   l  "), (Pieces{" ", "l", " ", "l", " "}));
+  EXPECT_EQ(pieces(*tokenizer, "   "), (Pieces{" "}));
+}
+
+// A character is none of a user-defined token's, though it begins with the same byte.
+TEST(Unigram, KeepsCharactersWhole) {
+  auto metadata = small_vocabulary("t5", {{"</s>", 3}, {"<unk>", 2}, {"é", 1, -3}, {"è!", 4}});
+  metadata.set("tokenizer.ggml.unknown_token_id", {std::uint32_t{1}});
+  EXPECT_EQ(pieces(*Tokenizer::load(metadata), "éè!é"), (Pieces{"é", "è!", "é"}));
 }
 
 TEST(Unigram, WritesWhatItDoesNotKnowByteByByteWhereItHasTheBytes) {
