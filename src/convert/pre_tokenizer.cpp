@@ -34,6 +34,7 @@ struct Known {
   Steps steps;
   bool ignore_merges;  // a word that is a token is that token, whatever the merges say
   std::string_view name;
+  std::string_view exact = {};  // where the name stands for something like it
 };
 
 std::vector<Known> make_known() {
@@ -57,9 +58,12 @@ std::vector<Known> make_known() {
       {{qwen2}, false, "qwen2"},
       {{possessive("\\p{N}")}, false, "qwen2"},
       {{modern(letters_and_marks, "\\p{N}", "\\p{L}\\p{M}\\p{N}", breaks)}, false, "qwen35"},
-      {{modern(cased(contractions + "?"), "\\p{N}{1,3}", known_others, "\\r\\n/")}, false, "gpt-4o"},
-      {{modern(cased(contractions + "?"), "\\p{N}{1,3}", known_others, "\\r\\n/")}, true, "granite-embed-multi-97m"},
-      {{modern(cased(""), "\\p{N}", known_others, "\\r\\n/")}, true, "tekken"},
+      {{modern(cased(contractions + "?"), "\\p{N}{1,3}", known_others, "\\r\\n/")}, false, "gpt-4o", "gpt-4o-exact"},
+      {{modern(cased(contractions + "?"), "\\p{N}{1,3}", known_others, "\\r\\n/")},
+       true,
+       "granite-embed-multi-97m",
+       "gpt-4o-exact-whole"},
+      {{modern(cased(""), "\\p{N}", known_others, "\\r\\n/")}, true, "tekken", "tekken-exact"},
       {{"punctuation", "gpt2", "digits", "[0-9][0-9][0-9]"}, false, "falcon"},
       {{bloom}, false, "bloom"},
       {{bloom, "digit"}, false, "viking"},
@@ -144,7 +148,7 @@ class StepReader {
 
 }  // namespace
 
-std::string pre_tokenizer_name(const JsonObject& tokenizer, bool ignore_merges) {
+void recognise_pre_tokenizer(const JsonObject& tokenizer, bool ignore_merges, Vocabulary& vocabulary) {
   const Json* part = tokenizer.find({"pre_tokenizer"});
   if (!part) throw Error(Code::unsupported, "a byte-level tokenizer without a pre_tokenizer", tokenizer.origin());
   const Steps steps = StepReader(tokenizer.origin()).read(*part);
@@ -152,7 +156,11 @@ std::string pre_tokenizer_name(const JsonObject& tokenizer, bool ignore_merges) 
   const Known* other = nullptr;
   for (const Known& row : known) {
     if (row.steps != steps) continue;
-    if (row.ignore_merges == ignore_merges) return std::string(row.name);
+    if (row.ignore_merges == ignore_merges) {
+      vocabulary.pre = row.name;
+      vocabulary.exact_pre = row.exact;
+      return;
+    }
     other = &row;
   }
   if (other)

@@ -83,6 +83,7 @@ class Assembler {
     left_out_ = vocabulary_.fill(size);
     metadata.set("tokenizer.ggml.model", {vocabulary_.model});
     metadata.set("tokenizer.ggml.pre", {vocabulary_.pre});
+    if (!vocabulary_.exact_pre.empty()) metadata.set(text::exact_pre_key, {vocabulary_.exact_pre});
     write_roles(metadata);
     if (vocabulary_.model == "bert") mark_word_beginnings();
     write_flags(metadata);

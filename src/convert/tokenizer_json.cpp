@@ -66,7 +66,10 @@ class Parser {
   }
   std::vector<JsonObject> normalizers() const { return parts(tokenizer_, "normalizer", "normalizers"); }
   std::vector<JsonObject> pre_tokenizers() const { return parts(tokenizer_, "pre_tokenizer", "pretokenizers"); }
-  static std::string type_of(const JsonObject& part) { return part.string("type", ""); }
+  static std::string type_of(const JsonObject& part) {
+    if (!part.has("type")) part.fail("a normalizer, pre-tokenizer, post-processor or decoder has no type");
+    return part.string("type", "");
+  }
 
   bool is_byte_level() const {
     const auto has = [](const std::vector<JsonObject>& list) {
@@ -134,7 +137,7 @@ class Parser {
       vocabulary_.composes = true;
     }
     vocabulary_.model = "gpt2";
-    vocabulary_.pre = pre_tokenizer_name(tokenizer_, model_.boolean("ignore_merges", false));
+    recognise_pre_tokenizer(tokenizer_, model_.boolean("ignore_merges", false), vocabulary_);
     for (const Merge& merge : read_merges())
       vocabulary_.merges.push_back(fmt::format("{} {}", merge.left, merge.right));
   }

@@ -19,7 +19,7 @@ namespace hearth::convert {
 
 struct Vocabulary {
   std::string model;  // tokenizer.ggml.model: gpt2 (byte-level BPE), llama (SentencePiece BPE), t5 (Unigram), bert
-  std::string pre = "default";
+  std::string pre = "default", exact_pre = {};  // text::exact_pre_key, where there is more to say
   std::vector<std::string> tokens;
   std::vector<text::TokenKind> kinds;
   std::vector<float> scores;        // of SentencePiece's models
@@ -62,9 +62,9 @@ std::string as_in_texts(std::string token);
 // The tokens that tokenizer.json, tokenizer_config.json and added_tokens.json add to the model's own.
 void add_tokens(const Json& list, const std::string& origin, Vocabulary& vocabulary);
 
-// tokenizer.ggml.pre of a byte-level tokenizer, recognised by how its tokenizer.json cuts a text; throws unsupported
+// `pre` and `exact_pre` of a byte-level tokenizer, recognised by how its tokenizer.json cuts a text; throws unsupported
 // naming what is not known.
-std::string pre_tokenizer_name(const JsonObject& tokenizer, bool ignore_merges);
+void recognise_pre_tokenizer(const JsonObject& tokenizer, bool ignore_merges, Vocabulary& vocabulary);
 
 // All of tokenizer.*, from whatever files `folder` has; nothing but tokenizer.ggml.model "none" where it has no
 // tokenizer. `size` is the model's vocabulary. Throws as above.

@@ -96,12 +96,13 @@ class MergeTable {
 
 const PreTokenizer& pre_tokenizer_of(const gguf::Metadata& metadata) {
   const bool gemma = metadata.string("tokenizer.ggml.model", "") == "gemma4";
-  const std::string name = gemma ? "gemma4" : metadata.string("tokenizer.ggml.pre", "default");
+  const std::string_view key = metadata.has(exact_pre_key) ? exact_pre_key : "tokenizer.ggml.pre";
+  const std::string name = gemma ? "gemma4" : metadata.string(key, "default");
   if (const PreTokenizer* found = find_pre_tokenizer(name.empty() ? "default" : name)) return *found;
   std::string known;
   for (const PreTokenizer& row : pre_tokenizers())
     for (const std::string_view one : row.names) known += fmt::format("{}{}", known.empty() ? "" : ", ", one);
-  throw Error(Code::unsupported, fmt::format("tokenizer.ggml.pre is the unknown \"{}\"", name), metadata.origin(),
+  throw Error(Code::unsupported, fmt::format("{} is the unknown \"{}\"", key, name), metadata.origin(),
               fmt::format("known are {}", known));
 }
 

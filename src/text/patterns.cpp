@@ -2,18 +2,21 @@
 
 namespace hearth::text::patterns {
 
-std::size_t match_cased_word(const Scanner& scanner, std::size_t at, Classes wanted) {
+std::size_t match_cased_word(const Scanner& scanner, std::size_t at, Classes wanted, bool everywhere) {
+  const auto is = [&](Case wanted_case, std::uint32_t code) {
+    if (code < 0x80) return wanted_case == Case::small ? code >= 'a' && code <= 'z' : code >= 'A' && code <= 'Z';
+    return everywhere && case_of(code) == wanted_case;
+  };
   std::size_t last_small = at;  // the end of the last character that may stand in Y
   const std::size_t capitals = scanner.run_if(
-      at, [&](std::uint32_t code, Classes classes) { return (classes & wanted) && !(code >= 'a' && code <= 'z'); });
-  const std::size_t small = scanner.run_if(capitals, [&](std::uint32_t code, Classes classes) {
-    return (classes & wanted) && !(code >= 'A' && code <= 'Z');
-  });
+      at, [&](std::uint32_t code, Classes classes) { return (classes & wanted) && !is(Case::small, code); });
+  const std::size_t small = scanner.run_if(
+      capitals, [&](std::uint32_t code, Classes classes) { return (classes & wanted) && !is(Case::capital, code); });
   if (small != capitals) return small;
   for (std::size_t i = at; i < capitals;) {
-    const char c = scanner.byte(i);
-    i = scanner.next(i);
-    if (!(c >= 'A' && c <= 'Z')) last_small = i;
+    const Character character = scanner.character(i);
+    i += character.bytes;
+    if (!is(Case::capital, character.code)) last_small = i;
   }
   return last_small != at ? last_small : capitals;
 }

@@ -33,7 +33,8 @@ enum class Words {
   letters_and_marks,  // [^\r\n\p{L}\p{N}]?[\p{L}\p{M}]+
   cased,              // capitals, then small letters: see match_cased_word
   cased_and_marks,
-  phrases,  // [^\r\n\p{L}\p{N}]?(?:\p{L}\p{M}*(?: \p{L}\p{M}*)*)+
+  cased_everywhere,  // the same with marks, and with the case of all letters and not of ASCII's alone
+  phrases,           // [^\r\n\p{L}\p{N}]?(?:\p{L}\p{M}*(?: \p{L}\p{M}*)*)+
 };
 enum class Contractions { none, first, after_word };
 
@@ -47,8 +48,9 @@ struct Style {
   std::size_t tail_limit = any_number_of;
 };
 
-// X*Y+|X+Y*, where X is any letter but a to z and Y any but A to Z. `wanted`: what counts as a letter.
-std::size_t match_cased_word(const Scanner& scanner, std::size_t at, Classes wanted);
+// X*Y+|X+Y*, where X is any letter but small ones and Y any but capitals, of ASCII or `everywhere`. `wanted`: what
+// counts as a letter.
+std::size_t match_cased_word(const Scanner& scanner, std::size_t at, Classes wanted, bool everywhere = false);
 std::size_t match_phrase(const Scanner& scanner, std::size_t at);
 
 inline std::size_t match_word(const Scanner& scanner, std::size_t at, Words words) {
@@ -61,6 +63,8 @@ inline std::size_t match_word(const Scanner& scanner, std::size_t at, Words word
       return match_cased_word(scanner, at, letter);
     case Words::cased_and_marks:
       return match_cased_word(scanner, at, letter | mark);
+    case Words::cased_everywhere:
+      return match_cased_word(scanner, at, letter | mark, true);
     case Words::phrases:
       return match_phrase(scanner, at);
   }

@@ -134,6 +134,15 @@ std::size_t gpt4o_marks(const Scanner& scanner, std::size_t at) {
       scanner, at,
       {.words = Words::cased_and_marks, .contractions = Contractions::after_word, .digits = 3, .tail = "\r\n/"});
 }
+std::size_t gpt4o_exact(const Scanner& scanner, std::size_t at) {
+  return patterns::modern(
+      scanner, at,
+      {.words = Words::cased_everywhere, .contractions = Contractions::after_word, .digits = 3, .tail = "\r\n/"});
+}
+std::size_t tekken_exact(const Scanner& scanner, std::size_t at) {
+  return patterns::modern(scanner, at,
+                          {.words = Words::cased_everywhere, .contractions = Contractions::none, .tail = "\r\n/"});
+}
 std::size_t tekken(const Scanner& scanner, std::size_t at) {
   return patterns::modern(scanner, at, {.words = Words::cased, .contractions = Contractions::none, .tail = "\r\n/"});
 }
@@ -351,6 +360,12 @@ constexpr Name granite_embedding_names[] = {"granite-embed-multi-97m"};
 constexpr Pass granite_embedding_passes[] = {cut_at<gpt4o_marks>};
 constexpr Name tekken_names[] = {"tekken"};
 constexpr Pass tekken_passes[] = {cut_at<tekken>};
+// As these tokenizers cut words themselves: under their usual names llama.cpp knows no marks, and no case beyond ASCII.
+constexpr Name gpt4o_exact_names[] = {"gpt-4o-exact"};
+constexpr Name gpt4o_whole_names[] = {"gpt-4o-exact-whole"};
+constexpr Pass gpt4o_exact_passes[] = {cut_at<gpt4o_exact>};
+constexpr Name tekken_exact_names[] = {"tekken-exact"};
+constexpr Pass tekken_exact_passes[] = {cut_at<tekken_exact>};
 constexpr Name aya_names[] = {"tiny_aya", "cohere2moe"};
 constexpr Pass aya_passes[] = {cut_thousands, cut_at<aya>};
 constexpr Name youtu_names[] = {"youtu"};
@@ -405,6 +420,9 @@ constexpr PreTokenizer table[] = {
     {.names = gpt4o_names, .passes = gpt4o_passes},
     {.names = granite_embedding_names, .passes = granite_embedding_passes, .whole_words = true},
     {.names = tekken_names, .passes = tekken_passes, .whole_words = true, .adds_bos = true},
+    {.names = gpt4o_exact_names, .passes = gpt4o_exact_passes},
+    {.names = gpt4o_whole_names, .passes = gpt4o_exact_passes, .whole_words = true},
+    {.names = tekken_exact_names, .passes = tekken_exact_passes, .whole_words = true, .adds_bos = true},
     {.names = aya_names, .passes = aya_passes},
     {.names = youtu_names, .passes = youtu_passes, .whole_words = true},
     {.names = exaone_moe_names, .passes = exaone_moe_passes},

@@ -103,6 +103,18 @@ void append_utf8(std::string& text, std::uint32_t code) {
   }
 }
 
+Case case_of(std::uint32_t code) noexcept {
+  switch (utf8proc_category(static_cast<utf8proc_int32_t>(code))) {
+    case UTF8PROC_CATEGORY_LL:
+      return Case::small;
+    case UTF8PROC_CATEGORY_LU:
+    case UTF8PROC_CATEGORY_LT:
+      return Case::capital;
+    default:
+      return Case::none;
+  }
+}
+
 std::uint32_t lower_case(std::uint32_t code) noexcept {
   return static_cast<std::uint32_t>(utf8proc_tolower(static_cast<utf8proc_int32_t>(code)));
 }

@@ -48,6 +48,8 @@ inline Character character_at(std::string_view text, std::size_t at) noexcept {
 
 void append_utf8(std::string& text, std::uint32_t code);
 
+enum class Case { none, small, capital };  // capital: title case too
+Case case_of(std::uint32_t code) noexcept;
 std::uint32_t lower_case(std::uint32_t code) noexcept;  // the simple one
 
 // How many characters a character is without accents: those of its full canonical decomposition that are no nonspacing

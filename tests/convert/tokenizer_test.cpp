@@ -624,6 +624,7 @@ TEST(Tokenizer, KnowsGpt4oThatIgnoresMerges) {
   folder.save_json("tokenizer.json", tokenizer);
   const gguf::Metadata metadata = folder.import(7);
   EXPECT_EQ(metadata.string("tokenizer.ggml.pre"), "granite-embed-multi-97m");
+  EXPECT_EQ(metadata.string(text::exact_pre_key), "gpt-4o-exact-whole");
   // Words begin where the case changes, marks belong to them, and one of the vocabulary is itself.
   EXPECT_EQ(text::Tokenizer::load(metadata)->encode("aabBab ab\u0301ab"), (std::vector<Token>{4, 5, 2, 6}));
 }
@@ -655,6 +656,7 @@ TEST(Tokenizer, NamesThePartThatIsNotKnown) {
       {tiny_bytes(), {{"pre_tokenizer", {{"add_prefix_space", true}}}}, Code::unsupported, "add_prefix_space"},
       {tiny_bytes(), {{"normalizer", {{"type", "Lowercase"}}}}, Code::unsupported, "the normalizer Lowercase"},
       {tiny_bytes(), {{"post_processor", {{"type", "Odd"}}}}, Code::unsupported, "the post-processor Odd"},
+      {tiny_bytes(), {{"normalizer", json::object()}}, Code::bad_input, "has no type"},
       {tiny_bytes(), {{"model", {{"type", "WordLevel"}}}}, Code::unsupported, "the model WordLevel"},
       {tiny_bytes(),
        {{"model", {{"type", "WordPiece"}, {"max_input_chars_per_word", 50}}}},

@@ -80,6 +80,13 @@ TEST(PreTokenizer, CutsAsItsPatternSays) {
       {"tekken",
        "I|'ll| PAY| | $|1|2|3|4|5|6|7|,|\tHTTPServer|'S| café| e|\u0301| 中国|1|2| こん| של|!?\n\n|  | x|..\r\n| y|…z| "
        "  "},
+      {"gpt-4o-exact",
+       "I'll| PAY| | $|123|456|7|,|\tHTTPServer'S| café| e\u0301| 中国|12| こん| של|!?\n\n|  | x|..\r\n| y|…z|   "},
+      {"gpt-4o-exact-whole",
+       "I'll| PAY| | $|123|456|7|,|\tHTTPServer'S| café| e\u0301| 中国|12| こん| של|!?\n\n|  | x|..\r\n| y|…z|   "},
+      {"tekken-exact",
+       "I|'ll| PAY| | $|1|2|3|4|5|6|7|,|\tHTTPServer|'S| café| e\u0301| 中国|1|2| こん| של|!?\n\n|  | x|..\r\n| y|…z| "
+       "  "},
       {"tiny_aya",
        "I'll| PAY| | $|1|234|567|,|\tHTTPServer'S| café| e\u0301| 中国|12| こん| של|!?\n\n|  | x|..\r\n| y|…z|   "},
       {"youtu",
@@ -123,6 +130,16 @@ TEST(PreTokenizer, CutsAsItsPatternSays) {
     ASSERT_NE(found, nullptr) << one.name;
     EXPECT_EQ(cut(*found, text), one.words) << one.name;
   }
+}
+
+// Words as the tokenizers' own patterns have them, [\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+ and the
+// other way round, and as llama.cpp has them.
+TEST(PreTokenizer, KnowsTheCaseOfAllLetters) {
+  constexpr std::string_view words = "éÉé ÀÉ ДомДом ǅa हिन्दीÉ";
+  for (const char* name : {"gpt-4o-exact", "gpt-4o-exact-whole", "tekken-exact"})
+    EXPECT_EQ(cut(*find_pre_tokenizer(name), words), "é|Éé| ÀÉ| Дом|Дом| ǅa| हिन्दी|É");
+  for (const char* name : {"gpt-4o", "tekken"})
+    EXPECT_EQ(cut(*find_pre_tokenizer(name), words), "éÉé| ÀÉ| ДомДом| ǅa| ह|िन|्द|ीÉ");
 }
 
 TEST(PreTokenizer, LosesNothingOfAnyBytes) {

@@ -458,6 +458,9 @@ TEST(Tokenizer, NamesTheFault) {
             "tokenizer.ggml.model is the unknown \"abacus\", small.gguf, known are gpt2, gemma4, llama, bert and t5");
   EXPECT_TRUE(with(small_bpe(), "tokenizer.ggml.pre", {std::string("gpt-9")})
                   .starts_with("tokenizer.ggml.pre is the unknown \"gpt-9\", small.gguf, known are default, gpt-2, "));
+  EXPECT_TRUE(with(small_bpe(), exact_pre_key, {std::string("gpt-9")})
+                  .starts_with("hearth.tokenizer.pre is the unknown \"gpt-9\", small.gguf"));
+  EXPECT_EQ(with(small_bpe("gpt-9"), exact_pre_key, {std::string("tekken-exact")}), "loaded");
   EXPECT_EQ(without(small_bpe(), "tokenizer.ggml.pre"), "loaded");
   EXPECT_EQ(without(small_bpe(), "tokenizer.ggml.merges"), "the key tokenizer.ggml.merges is missing, small.gguf");
   EXPECT_EQ(without(small_bpe(), "tokenizer.ggml.tokens"), "the key tokenizer.ggml.tokens is missing, small.gguf");
