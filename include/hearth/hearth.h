@@ -248,7 +248,8 @@ HEARTH_API hearth_status hearth_token_bytes(hearth_model* model, hearth_token to
 /* -------------------------------------------------------------------------------------------- chat templates -- */
 
 /* The text that the model's own template makes of a conversation.
- *   messages   JSON: [{"role": "user", "content": "..."}, ...], with whatever else the template reads (tool_calls, ...)
+ *   messages   JSON: [{"role": "user", "content": "..."}, ...], with whatever else the template reads (tool_calls,
+ *              ...); content may be in parts, [{"type": "text", "text": "..."}, ...]
  *   tools      JSON: an array of tool definitions in OpenAI's form; NULL: none
  *   variables  JSON: an object whose members the template sees by name ("add_generation_prompt", which is true unless
  *              given; "enable_thinking", "documents", ...); NULL: none

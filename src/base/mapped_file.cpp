@@ -14,7 +14,7 @@
 namespace hearth {
 
 MappedFile::MappedFile(const std::filesystem::path& path) : path_(path) {
-  const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);  // a pipe is refused, not waited for
   if (file < 0) {
     const bool missing = errno == ENOENT || errno == ENOTDIR;
     throw Error(missing ? Code::not_found : Code::io, missing ? "no such file" : std::strerror(errno), path.string());

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "base/error.h"
 
 namespace hearth::text {
@@ -17,6 +19,49 @@ std::string token_text(const gguf::Metadata& metadata, std::string_view key) {
     throw Error(Code::bad_input, fmt::format("token {} is not in the vocabulary of {}", id, tokens.size()),
                 fmt::format("{} key {}", metadata.origin(), key));
   return tokens[id];
+}
+
+bool is_text_part(const nlohmann::ordered_json& part) {
+  return part.is_object() && part.value("type", nlohmann::ordered_json()) == "text" && part.contains("text") &&
+         part["text"].is_string();
+}
+
+// Content in parts that are all text.
+bool is_in_parts(const nlohmann::ordered_json& message) {
+  if (!message.is_object() || !message.contains("content")) return false;
+  const auto& content = message["content"];
+  return content.is_array() && !content.empty() && std::all_of(content.begin(), content.end(), is_text_part);
+}
+
+// Whether a template knows content in parts. One that does not writes a list as Python does, or fails.
+bool reads_parts(const ChatTemplate& chat, nlohmann::ordered_json context) {
+  using Json = nlohmann::ordered_json;
+  const std::string text = "some text";
+  const Json part = {{"type", "text"}, {"text", text}};
+  context["messages"] = Json::array({{{"role", "user"}, {"content", Json::array({part})}}});
+  try {
+    const std::string rendered = chat.render(context);
+    return rendered.find(text) != rendered.npos && rendered.find("'type'") == rendered.npos &&
+           rendered.find("\"type\"") == rendered.npos;
+  } catch (const Error&) {
+    return false;
+  }
+}
+
+// Each of the parts a line or more, where the template would not read them.
+std::string render_messages(const ChatTemplate& chat, nlohmann::ordered_json& context) {
+  auto& messages = context["messages"];
+  if (messages.is_array() && std::any_of(messages.begin(), messages.end(), is_in_parts) && !reads_parts(chat, context))
+    for (auto& message : messages)
+      if (is_in_parts(message)) {
+        std::string joined;
+        for (const auto& part : message["content"]) {
+          if (&part != &message["content"].front()) joined += '\n';
+          joined += part["text"].get_ref<const std::string&>();
+        }
+        message["content"] = std::move(joined);
+      }
+  return chat.render(context);
 }
 
 }  // namespace
@@ -41,10 +86,10 @@ std::string ChatPrompt::render(const nlohmann::ordered_json& messages, const nlo
   if (!bos_.empty()) context["bos_token"] = bos_;
   if (!eos_.empty()) context["eos_token"] = eos_;
   for (const auto& [name, value] : extra.items()) context[name] = value;
-  if (!tool_source_.empty() && !context["tools"].is_null()) return ChatTemplate(tool_source_).render(context);
+  if (!tool_source_.empty() && !context["tools"].is_null()) return render_messages(ChatTemplate(tool_source_), context);
   if (fault_) throw *fault_;
   if (!template_) throw Error(Code::unsupported, "the model has no chat template", origin_, "give the prompt raw");
-  return template_->render(context);
+  return render_messages(*template_, context);
 }
 
 }  // namespace hearth::text

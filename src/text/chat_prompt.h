@@ -19,8 +19,9 @@ class ChatPrompt {
 
   // `messages`: [{"role", "content", ...}]. `extra` is seen by the template by name (tools, documents,
   // enable_thinking); it may also replace add_generation_prompt, which is true. With tools a file's template for them
-  // is the one that is rendered. Throws unsupported where the file has no template, bad_input where the template
-  // does not parse or refuses.
+  // is the one that is rendered. Content may come in parts, [{"type": "text", "text"}]: where a template does not read
+  // these, it gets their texts joined by line breaks. Throws unsupported where the file has no template, bad_input
+  // where the template does not parse or refuses.
   std::string render(const nlohmann::ordered_json& messages,
                      const nlohmann::ordered_json& extra = nlohmann::ordered_json::object()) const;
 

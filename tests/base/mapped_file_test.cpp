@@ -1,6 +1,7 @@
 #include "base/mapped_file.h"
 
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 
 #include <fstream>
 
@@ -54,6 +55,9 @@ TEST(MappedFile, NamesWhatCannotBeMapped) {
   std::ofstream(folder.path() / "empty");
   EXPECT_EQ(fault(folder.path() / "empty"), Code::bad_input);
   EXPECT_EQ(fault(folder.path() / "empty" / "below"), Code::not_found);
+  const auto pipe = folder.path() / "pipe";  // which nobody writes to
+  ASSERT_EQ(::mkfifo(pipe.c_str(), 0600), 0);
+  EXPECT_EQ(fault(pipe), Code::bad_input);
 }
 
 }  // namespace

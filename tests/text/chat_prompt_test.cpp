@@ -32,6 +32,27 @@ TEST(ChatPrompt, TemplateSeesMessagesAndSpecialTokens) {
   EXPECT_EQ(prompt.render(messages, {{"tools", {1}}, {"add_generation_prompt", false}}), "<s>user: hi</s>[1]");
 }
 
+TEST(ChatPrompt, ContentMayComeInParts) {
+  const Json text = {{"type", "text"}, {"text", "hi"}}, more = {{"type", "text"}, {"text", "you"}};
+  const Json image = {{"type", "image_url"}, {"image_url", {{"url", "x"}}}};
+  const auto said = [](Json content) {
+    return Json::array({{{"role", "system"}, {"content", "be"}}, {{"role", "user"}, {"content", std::move(content)}}});
+  };
+  const std::string all = "{% for m in messages %}";
+  const ChatPrompt prints(metadata(all + "[{{ m.content }}]{% endfor %}"));
+  const ChatPrompt adds(metadata(all + "{{ '[' + m['content'] + ']' }}{% endfor %}"));
+  const ChatPrompt reads(
+      metadata(all + "[{% if m.content is string %}{{ m.content }}{% else %}{% for part in m.content %}"
+                     "<{{ part.text if part.type == 'text' else part.type }}>{% endfor %}{% endif %}]{% endfor %}"));
+  for (const ChatPrompt* prompt : {&prints, &adds}) {
+    EXPECT_EQ(prompt->render(said(Json::array({text}))), "[be][hi]");
+    EXPECT_EQ(prompt->render(said(Json::array({text, more}))), "[be][hi\nyou]");
+  }
+  EXPECT_EQ(reads.render(said(Json::array({text, more}))), "[be][<hi><you>]");
+  EXPECT_EQ(reads.render(said(Json::array({text, image}))), "[be][<hi><image_url>]");
+  EXPECT_THROW(adds.render(said(Json::array({text, image}))), Error);  // what is no text is not left out
+}
+
 TEST(ChatPrompt, ToolsHaveATemplateOfTheirOwnWhereTheFileHasOne) {
   Metadata file = metadata("plain");
   file.set("tokenizer.chat_template.tool_use", Value{std::string("with {{ tools }}")});
