@@ -57,7 +57,7 @@ hearth_status hearth_score(hearth_model* model, const char* context, const char*
       if (from > 0 && tokens <= from)  // "hel" and "lo" may be one token
         throw Error(Code::usage, "continuation '" + after + "' adds no token to its context", {},
                     "let the context end where a word does");
-      scored.push_back(tokens - std::min(from, tokens));
+      scored.push_back(tokens - from);
     }
     const auto results = score(engine, std::move(all), given);
     for (std::size_t i = 0; i < count; ++i) likelihoods[i] = likelihood(results[i], scored[i]);

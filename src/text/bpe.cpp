@@ -136,11 +136,8 @@ class BytePairTokenizer final : public TokenizerBase {
     const auto& merges = metadata.strings("tokenizer.ggml.merges");
     MergeTable table(merges.size());
     const ByteAlphabet& alphabet = ByteAlphabet::get();
-    struct Pair {
-      std::string_view left, right;
-      std::uint64_t left_code, right_code;
-      Token tokens[3];  // of the two, and of what they make
-    } pairs[fetched_at_once];
+    std::string_view parts[2 * fetched_at_once];  // a merge's two
+    Token tokens[2 * fetched_at_once], wholes[fetched_at_once];
     Token whole = 0;  // most tables make tokens in their order, some by several merges
     std::string text;
     for (std::size_t first = 0; first < merges.size(); first += fetched_at_once) {
@@ -148,38 +145,26 @@ class BytePairTokenizer final : public TokenizerBase {
       for (std::size_t k = 0; k < count; ++k) {
         const std::string_view merge = merges[first + k];
         const std::size_t gap = merge.find(' ', 1);
-        Pair& pair = pairs[k];
-        pair.left = merge.substr(0, gap);
-        pair.right = gap == merge.npos ? std::string_view() : merge.substr(gap + 1);
-        pair.left_code = hash(pair.left);
-        pair.right_code = hash(pair.right);
+        parts[2 * k] = merge.substr(0, gap);
+        parts[2 * k + 1] = gap == merge.npos ? std::string_view() : merge.substr(gap + 1);
       }
-      const auto for_codes = [&](auto use) {
-        for (const Pair& pair : std::span(pairs, count)) use(pair.left_code), use(pair.right_code);
-      };
-      for_codes([&](std::uint64_t code) { vocabulary().fetch_slot(code); });
-      for_codes([&](std::uint64_t code) { vocabulary().fetch_end(code); });
-      for_codes([&](std::uint64_t code) { vocabulary().fetch_text(code); });
+      vocabulary().find(std::span(parts, 2 * count), tokens);
       for (std::size_t k = 0; k < count; ++k) {
-        Pair& pair = pairs[k];
-        text.assign(pair.left).append(pair.right);
+        text.assign(parts[2 * k]).append(parts[2 * k + 1]);
         const auto is = [&](Token token) { return vocabulary().contains(token) && vocabulary().text(token) == text; };
         if (!is(whole)) whole = is(whole + 1) ? whole + 1 : vocabulary().find(text);
-        const Token tokens[] = {vocabulary().find(pair.left, pair.left_code),
-                                vocabulary().find(pair.right, pair.right_code), whole};
-        std::copy(std::begin(tokens), std::end(tokens), pair.tokens);
-        if (std::find(std::begin(tokens), std::end(tokens), no_token) != std::end(tokens))
+        if (tokens[2 * k] == no_token || tokens[2 * k + 1] == no_token || whole == no_token)
           throw Error(Code::bad_input,
                       fmt::format("tokenizer.ggml.merges[{}] is \"{}\", and not two tokens that make a third",
                                   first + k, merges[first + k]),
                       metadata.origin());
-        table.fetch(tokens[0], tokens[1]);
+        wholes[k] = whole;
+        table.fetch(tokens[2 * k], tokens[2 * k + 1]);
       }
       for (std::size_t k = 0; k < count; ++k) {
-        const Pair& pair = pairs[k];
-        table.add(pair.tokens[0], pair.tokens[1], {static_cast<std::uint32_t>(first + k), pair.tokens[2]});
-        const int left = alphabet.byte(last_character(pair.left)),
-                  right = alphabet.byte(character_at(pair.right, 0).code);
+        table.add(tokens[2 * k], tokens[2 * k + 1], {static_cast<std::uint32_t>(first + k), wholes[k]});
+        const int left = alphabet.byte(last_character(parts[2 * k])),
+                  right = alphabet.byte(character_at(parts[2 * k + 1], 0).code);
         if (left >= 0 && right >= 0) joined_[std::size_t(left)].set(std::size_t(right));
       }
     }

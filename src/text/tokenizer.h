@@ -22,12 +22,11 @@ struct EncodeOptions {
 enum class TokenKind : std::uint8_t { normal = 1, unknown = 2, control = 3, user_defined = 4, unused = 5, byte = 6 };
 
 // What tokenizer.json can say and GGUF has no key for; other programs pass it over. How a byte-level tokenizer cuts
-// words, where tokenizer.ggml.pre has only a name for something like it; ids of tokens that take the white
-// space before or after them along; whether a byte-level tokenizer composes texts (NFC); where SentencePiece's
-// space before a text comes (see SpacePrefix); whether, where runs of spaces are one, those around a text stay; whether
-// WordPiece drops
-// control characters, parts Chinese ones and puts [SEP] after a text, as BERT does, and whether it takes all marks for
-// accents, as BERT does not.
+// words, where tokenizer.ggml.pre has only a name for something like it; ids of tokens that take the white space before
+// or after them along; whether a byte-level tokenizer composes texts (NFC); where SentencePiece's space before a text
+// comes (tokenizer_base.h, SpacePrefix); whether, where runs of spaces are one, those around a text stay; whether
+// WordPiece drops control characters, parts Chinese ones and puts [SEP] after a text, as BERT does, and whether it
+// takes all marks for accents, as BERT does not.
 inline constexpr std::string_view exact_pre_key = "hearth.tokenizer.pre",
                                   strip_left_key = "hearth.tokenizer.strip_left",
                                   strip_right_key = "hearth.tokenizer.strip_right",

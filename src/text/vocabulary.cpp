@@ -98,7 +98,7 @@ void Vocabulary::index(const std::string& origin) {
     if (i % fetched_at_once == 0)
       for (std::size_t k = 0; k < fetched_at_once && i + k < size(); ++k) {
         codes[k] = hash(this->text(Token(i + k)));
-        fetch_slot(codes[k]);
+        __builtin_prefetch(&first_slot(codes[k]));
       }
     const std::string_view text = this->text(Token(i));
     const std::uint64_t code = codes[i % fetched_at_once];
@@ -118,6 +118,21 @@ Token Vocabulary::find(std::string_view text, std::uint64_t code) const noexcept
   for (std::size_t at = code & mask; slots_[at].token != no_token; at = (at + 1) & mask)
     if (slots_[at].tag == std::uint32_t(code >> 32) && this->text(slots_[at].token) == text) return slots_[at].token;
   return no_token;
+}
+
+void Vocabulary::find(std::span<const std::string_view> texts, Token* tokens) const {
+  std::uint64_t codes[fetched_at_once];
+  for (std::size_t first = 0; first < texts.size(); first += fetched_at_once) {
+    const auto some = texts.subspan(first, std::min(fetched_at_once, texts.size() - first));
+    for (std::size_t i = 0; i < some.size(); ++i) __builtin_prefetch(&first_slot(codes[i] = hash(some[i])));
+    const auto for_likely = [&](auto use) {  // the tokens that they mostly turn out to be
+      for (std::size_t i = 0; i < some.size(); ++i)
+        if (const Token token = first_slot(codes[i]).token; token != no_token) use(token);
+    };
+    for_likely([&](Token token) { __builtin_prefetch(&ends_[std::size_t(token)]); });
+    for_likely([&](Token token) { __builtin_prefetch(text(token).data()); });
+    for (std::size_t i = 0; i < some.size(); ++i) tokens[first + i] = find(some[i], codes[i]);
+  }
 }
 
 Token Vocabulary::find_byte(unsigned char byte) const noexcept {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -16,8 +17,8 @@ namespace hearth::text {
 // Mixes the bytes of a short string.
 std::uint64_t hash(std::string_view text) noexcept;
 
-// Tables of a large vocabulary are larger than a cache: what does so many things at a time, first fetching all that
-// they will read, waits once.
+// Tables of a large vocabulary are larger than a cache. Who looks up so many things together, after fetching all that
+// they will read, waits for memory once.
 constexpr std::size_t fetched_at_once = 32;
 
 class Vocabulary {
@@ -39,21 +40,14 @@ class Vocabulary {
   std::size_t longest() const noexcept { return longest_; }  // bytes of the longest text
 
   Token find(std::string_view text) const noexcept { return find(text, hash(text)); }
-  // The same in two steps, with the text's hash.
-  Token find(std::string_view text, std::uint64_t code) const noexcept;
-  // Brings what that reads into the cache; best in this order for many texts, one step for all before the next.
-  void fetch_slot(std::uint64_t code) const noexcept { __builtin_prefetch(&first_slot(code)); }
-  void fetch_end(std::uint64_t code) const noexcept {
-    if (const Token token = first_slot(code).token; token != no_token) __builtin_prefetch(&ends_[std::size_t(token)]);
-  }
-  void fetch_text(std::uint64_t code) const noexcept {
-    if (const Token token = first_slot(code).token; token != no_token) __builtin_prefetch(text(token).data());
-  }
+  // Of many texts, together.
+  void find(std::span<const std::string_view> texts, Token* tokens) const;
   // The token that stands for one byte, "<0x0A>", whatever its kind; or no_token.
   Token find_byte(unsigned char byte) const noexcept;
 
  private:
   void index(const std::string& origin);
+  Token find(std::string_view text, std::uint64_t code) const noexcept;
 
   std::string texts_;
   std::vector<std::uint32_t> ends_;  // text i is [ends_[i], ends_[i + 1])

@@ -100,10 +100,10 @@ struct SomeRows {
   using Block = typename F::Block;
   static constexpr std::size_t chunk = 2048, groups = chunk / F::group, of_step = 64 / F::group;
   using Tiles = std::byte[2][amx_tile_bytes];  // the even columns, then the odd ones
-  // Scales and minimums; or what a code's number is multiplied with, and what is added.
   struct Memory {
-    ScalesOfRows<groups> of_rows;
+    ScalesOfRows<groups> of_rows;  // as they are read
     OwnRows<chunk> own;
+    // By rows; or what a code's number is multiplied with, and what is added.
     alignas(64) float scales[panel_rows][groups + 16], minimums[panel_rows][groups + 16];
   };
 

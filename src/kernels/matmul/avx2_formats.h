@@ -49,7 +49,7 @@ struct EightRows {
   const std::byte* operator[](std::size_t row) const { return first + row * apart; }
   EightRows from(std::size_t byte) const { return {first + byte, apart}; }
 };
-// Words whose high half is zero.
+// The halves (float16) in the low bits of words whose other bits are zero.
 inline __m256 low_halves(__m256i words) {
   const __m256i packed = _mm256_permute4x64_epi64(_mm256_packus_epi32(words, words), 0xd8);
   return _mm256_cvtph_ps(_mm256_castsi256_si128(packed));
